@@ -1,0 +1,88 @@
+"""Sizes, element types and tensor types.
+
+A tensor's type is its shape and its element type.  The user's view, the *logical* shape, is `(N, C, H, W)`; inside
+a program the channels come last, the *physical* shape `(N, H, W, C)`, because a vector register then holds
+neighbouring channels of one pixel.  The batch `N` is a symbol until a program is made for a batch of known size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Final, Literal, cast
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A size that is not known yet, by its name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Size = int | Symbol
+Shape = tuple[Size, ...]
+DType = Literal["f32", "f64", "int"]
+
+N: Final = Symbol("N")
+ITEM_BYTES: Final[dict[DType, int]] = {"f32": 4, "f64": 8, "int": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Shape and element type of a tensor.
+
+    >>> TensorType((N, 6, 28, 28))
+    [N, 6, 28, 28]
+    >>> TensorType((N, 6, 28, 28)).per_example
+    4704
+    """
+
+    shape: Shape
+    dtype: DType = "f32"
+
+    def __repr__(self) -> str:
+        prefix = "" if self.dtype == "f32" else self.dtype
+        return f"{prefix}[{', '.join(map(str, self.shape))}]"
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The shape where every size is known; a symbolic size is a mistake of the caller."""
+        for size in self.shape:
+            if isinstance(size, Symbol):
+                raise TypeError(f"the size {size} of {self!r} is not known yet")
+        return cast("tuple[int, ...]", self.shape)
+
+    @property
+    def per_example(self) -> int:
+        """How many elements one example has (every size but the batch)."""
+        return prod(cast("tuple[int, ...]", self.shape[1:]))
+
+    @property
+    def size(self) -> int:
+        """How many elements the tensor has, the batch counted."""
+        return prod(self.dims)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * ITEM_BYTES[self.dtype]
+
+
+def physical(shape: Shape) -> Shape:
+    """Channels last: `(N, C, H, W)` to `(N, H, W, C)`.
+
+    >>> physical((8, 3, 32, 48))
+    (8, 32, 48, 3)
+    """
+    return shape if len(shape) < 3 else (shape[0], *shape[2:], shape[1])
+
+
+def logical(shape: Shape) -> Shape:
+    """Channels second: `(N, H, W, C)` to `(N, C, H, W)`."""
+    return shape if len(shape) < 3 else (shape[0], shape[-1], *shape[1:-1])
