@@ -1,0 +1,114 @@
+"""Makes a program, one equation at a time.
+
+The builder is the only mutable thing on the way down.  A layer's `expand` gets one and emits primitives through it:
+
+    w = b.param("weight", (5, 5, 1, 6), fan_in=25, fan_out=150, door=(3, 2, 0, 1))
+    y = b(ops.conv, x, w, stride=(1, 1), pad=((0, 0), (0, 0)))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+from netc.ir.program import Equation, Init, Input, Program, Role
+from netc.ops.primitive import Primitive, Value
+from netc.types import DType, Shape, TensorType
+
+
+class Builder:
+    """Appends equations and declares inputs.  `training` is what dropout and batch normalisation look at."""
+
+    def __init__(self, *, training: bool = False, dtype: DType = "f32") -> None:
+        self.training = training
+        self.dtype: DType = dtype
+        self.inputs: dict[str, Input] = {}
+        self.equations: list[Equation] = []
+        self.outputs: dict[str, Value] = {}
+        self.updates: dict[Value, Value] = {}
+        self.node = ""
+        self._counter: Value | None = None
+        self._ids = count()
+        self._streams = count()
+
+    # ---- equations -------------------------------------------------------------------------------------------------
+
+    def __call__(self, op: Primitive, /, *inputs: Value, **params: Any) -> Value:
+        (out,) = self.all(op, *inputs, **params)
+        return out
+
+    def all(self, op: Primitive, /, *inputs: Value, **params: Any) -> tuple[Value, ...]:
+        types = op.type(*(v.type for v in inputs), **params)
+        outputs = tuple(self.value(t) for t in types)
+        self.equations.append(Equation(op, inputs, outputs, params, self.node))
+        return outputs
+
+    def value(self, t: TensorType) -> Value:
+        return Value(next(self._ids), t)
+
+    # ---- inputs ----------------------------------------------------------------------------------------------------
+
+    def input(
+        self,
+        name: str,
+        t: TensorType,
+        role: Role,
+        init: Init | None = None,
+        door: tuple[int, ...] = (),
+    ) -> Value:
+        """Declares an input, or returns the one of this name: a layer used twice has one set of weights."""
+        if name in self.inputs:
+            return self.inputs[name].value
+        self.inputs[name] = Input(name, self.value(t), role, init, door)
+        return self.inputs[name].value
+
+    def param(
+        self, name: str, shape: Shape, *, fan_in: int, fan_out: int, door: tuple[int, ...] = ()
+    ) -> Value:
+        """A weight of the layer being expanded, drawn by the scheme that the net is told to use."""
+        init = Init("weight", 0.0, fan_in, fan_out)
+        return self.input(self._path(name), TensorType(shape, self.dtype), "param", init, door)
+
+    def constant_param(self, name: str, shape: Shape, value: float) -> Value:
+        """A trained vector that starts at one value: a bias at 0, a scale at 1."""
+        return self.input(self._path(name), TensorType(shape, self.dtype), "param", Init("constant", value))
+
+    def state(self, name: str, shape: Shape, value: float) -> Value:
+        """What a layer remembers from step to step without being trained: running statistics."""
+        return self.input(self._path(name), TensorType(shape, self.dtype), "state", Init("constant", value))
+
+    def scalar(self, name: str) -> Value:
+        return self.input(name, TensorType((), self.dtype), "scalar")
+
+    def counter(self) -> Value:
+        """The number of the step, from which all random draws follow."""
+        return self.input("step", TensorType((), "int"), "counter")
+
+    def stream(self) -> int:
+        """A number of its own for each random draw of a step."""
+        return next(self._streams)
+
+    def update(self, old: Value, new: Value) -> None:
+        """`old` has the value `new` when the next run begins."""
+        self.updates[old] = new
+
+    # ---- the rest --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def at(self, node: str) -> Iterator[None]:
+        """Equations emitted inside came from this layer."""
+        before, self.node = self.node, node
+        try:
+            yield
+        finally:
+            self.node = before
+
+    def _path(self, name: str) -> str:
+        return f"{self.node}.{name}" if self.node else name
+
+    def finish(self) -> Program:
+        return Program(
+            tuple(self.inputs.values()), tuple(self.equations), dict(self.outputs), tuple(self.updates.items())
+        )

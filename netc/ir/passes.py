@@ -1,0 +1,63 @@
+"""Named passes: pure functions from program to program, in an order, each checked.
+
+Later work (fusion, folding) adds a function here and nothing elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from netc.ir.check import check
+from netc.ir.program import Equation, Program
+from netc.ops.primitive import Primitive, Value
+
+Pass = Callable[[Program], Program]
+
+
+def drop_unused(program: Program) -> Program:
+    """Removes equations whose results nobody reads."""
+    read: set[Value] = set(program.outputs.values()) | {new for _, new in program.updates}
+    kept: list[Equation] = []
+    for eq in reversed(program.equations):
+        if any(v in read for v in eq.outputs):
+            read.update(eq.inputs)
+            kept.append(eq)
+    return replace(program, equations=tuple(reversed(kept)))
+
+
+def share_equal(program: Program) -> Program:
+    """Computes once what is computed twice from the same values."""
+    seen: dict[tuple[Primitive, tuple[Value, ...], str], tuple[Value, ...]] = {}
+    now: dict[Value, Value] = {}
+    kept: list[Equation] = []
+    for eq in program.equations:
+        inputs = tuple(now.get(v, v) for v in eq.inputs)
+        key: tuple[Primitive, tuple[Value, ...], str] = (eq.op, inputs, _params_key(eq.params))
+        if key in seen:
+            now.update(zip(eq.outputs, seen[key], strict=True))
+        else:
+            seen[key] = eq.outputs
+            kept.append(replace(eq, inputs=inputs))
+    return Program(
+        program.inputs,
+        tuple(kept),
+        {name: now.get(v, v) for name, v in program.outputs.items()},
+        tuple((old, now.get(new, new)) for old, new in program.updates),
+    )
+
+
+def _params_key(params: Any) -> str:
+    return repr(sorted(params.items()))
+
+
+PASSES: Final[tuple[Pass, ...]] = (share_equal, drop_unused)
+
+
+def simplify(program: Program, passes: tuple[Pass, ...] = PASSES) -> Program:
+    """Runs the passes in order; each result is checked."""
+    check(program)
+    for step in passes:
+        program = check(step(program))
+    return program
