@@ -28,6 +28,7 @@ DType = Literal["f32", "f64", "int"]
 
 N: Final = Symbol("N")
 ITEM_BYTES: Final[dict[DType, int]] = {"f32": 4, "f64": 8, "int": 8}
+NUMPY_NAME: Final[dict[DType, str]] = {"f32": "float32", "f64": "float64", "int": "int64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ class TensorType:
             if isinstance(size, Symbol):
                 raise TypeError(f"the size {size} of {self!r} is not known yet")
         return cast("tuple[int, ...]", self.shape)
+
+    def dims_after(self, axis: int) -> tuple[int, ...]:
+        """The sizes from `axis` on, where they are known: `(H, W)` after 2."""
+        return TensorType(self.shape[axis:], self.dtype).dims
 
     @property
     def per_example(self) -> int:

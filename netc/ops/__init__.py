@@ -34,7 +34,7 @@ from netc.ops.pointwise import (
 from netc.ops.pool import avgpool, avgpool_grad, maxpool, maxpool_grad
 from netc.ops.primitive import Application, Emit, Primitive, Value
 from netc.ops.random import dropout_mask
-from netc.ops.shape import concat, cut, reshape, spread, sum_to, swap, uncut
+from netc.ops.shape import concat, cut, fill, reshape, spread, sum_to, swap, uncut
 
 ALL = {p.name: p for p in list(globals().values()) if isinstance(p, Primitive)}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netc._lazy import lazy_module
 from netc.ops.primitive import Application, Emit, Primitive, Types, Value, elements, known, no_cost, one_gradient
-from netc.types import Shape, TensorType
+from netc.types import NUMPY_NAME, DType, Shape, TensorType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,3 +155,19 @@ sum_to = Primitive(
 )
 #: Repeats along the axes that the operand lacks or has at size 1.
 spread = Primitive("spread", _sum_to_type, _spread_meaning, _spread_gradient, flops=no_cost)
+
+# ---- fill -------------------------------------------------------------------------------------------------------------
+
+
+def _fill_meaning(shape: tuple[int, ...], value: float, dtype: DType = "f32") -> Any:
+    return np.full(shape, value, NUMPY_NAME[dtype])
+
+
+#: A tensor of one known value.
+fill = Primitive(
+    "fill",
+    lambda shape, value, dtype="f32": (TensorType(shape, dtype),),
+    _fill_meaning,
+    lambda b, at, gs: (),
+    flops=no_cost,
+)

@@ -1,0 +1,184 @@
+"""The arguments of a layer: what a field of its dataclass accepts, and how a value of the language becomes one.
+
+    @dataclass(frozen=True)
+    class Dense(Layer):
+        out: int = integer(at_least=1)
+        bias: bool = boolean(default=True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Final, Literal
+
+from netc.errors import did_you_mean
+from netc.ops.windows import Padding, Pair
+
+Pad = Padding | Literal["half", "same"]
+LARGEST: Final = 2**31 - 1  # sizes and counts beyond are mistakes; their products still fit an int64
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A bare name in an argument that is no parameter: `half`, `floor`, `C`."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentError(Exception):
+    """A value that an argument does not take; the text completes "`stride` …"."""
+
+    message: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument as the language sees it."""
+
+    name: str
+    kind: str  # in words: "an int of at least 1"
+    convert: Callable[[Any], Any]
+    words: tuple[str, ...]
+    default: Any  # MISSING where it must be given
+    default_text: str
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+
+def _spec(
+    kind: str, convert: Callable[[Any], Any], default: Any, words: tuple[str, ...] = (), text: str = ""
+) -> Any:
+    metadata = {"kind": kind, "convert": convert, "words": words, "text": text}
+    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+
+
+def arguments(layer: type) -> tuple[Argument, ...]:
+    """The arguments of a layer in their order, read off its fields."""
+    out: list[Argument] = []
+    for f in fields(layer):
+        m = f.metadata
+        text = m["text"] or ("" if f.default is MISSING else written(f.default))
+        out.append(Argument(f.name, m["kind"], m["convert"], m["words"], f.default, text))
+    return tuple(out)
+
+
+def written(value: Any) -> str:
+    """A field's value as one would write it in a `.net` file.
+
+    >>> written((3, 3)), written(((1, 1), (1, 1))), written(((0, 1), (0, 1))), written(True), written("half")
+    ('3', '1', '((0, 1), (0, 1))', 'true', 'half')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        parts = [written(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+        if len(set(parts)) == 1 and not parts[0].startswith("("):
+            return parts[0]
+        return f"({', '.join(parts)})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# ---- Kinds of arguments -------------------------------------------------------------------------------------------
+
+
+def _as_int(value: Any, at_least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ArgumentError(f"takes an int, not {said(value)}")
+    if not at_least <= value <= LARGEST:
+        raise ArgumentError(f"is {value}, and must be from {at_least} to {LARGEST}")
+    return value
+
+
+def said(value: Any) -> str:
+    """A value of the language in an error message."""
+    if isinstance(value, Word):
+        return f"`{value.id}`"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, tuple):
+        return f"({', '.join(said(v) for v in value)})"  # pyright: ignore[reportUnknownVariableType]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def integer(*, at_least: int = 0, default: Any = MISSING) -> Any:
+    return _spec(f"an int of at least {at_least}", lambda v: _as_int(v, at_least), default)
+
+
+def boolean(*, default: Any = MISSING) -> Any:
+    def convert(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ArgumentError(f"takes true or false, not {said(value)}")
+        return value
+
+    return _spec("true or false", convert, default, ("true", "false"))
+
+
+def number(*, low: float, high: float, default: Any = MISSING, open_low: bool = False) -> Any:
+    """A number from `low` to `high`; `high` is exclusive where it is finite, `low` where `open_low`."""
+
+    def convert(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ArgumentError(f"takes a number, not {said(value)}")
+        if not (low < value if open_low else low <= value) or not value < high:
+            raise ArgumentError(f"is {said(value)}, and must be {bounds}")
+        return float(value)
+
+    first = f"greater than {low:g}" if open_low else f"at least {low:g}"
+    bounds = first if high == float("inf") else f"{first} and less than {high:g}"
+    return _spec(f"a number {bounds}", convert, default)
+
+
+def word(*choices: str, default: Any = MISSING) -> Any:
+    def convert(value: Any) -> str:
+        if not isinstance(value, Word) or value.id not in choices:
+            near = did_you_mean(value.id, choices) if isinstance(value, Word) else ""
+            raise ArgumentError(f"takes {' or '.join(f'`{c}`' for c in choices)}, not {said(value)}", near)
+        return value.id
+
+    return _spec(" or ".join(choices), convert, default, choices)
+
+
+def _as_pair(value: Any, at_least: int) -> Pair:
+    if isinstance(value, tuple) and len(value) == 2:  # pyright: ignore[reportUnknownArgumentType]
+        return _as_int(value[0], at_least), _as_int(value[1], at_least)
+    if isinstance(value, tuple | list):
+        raise ArgumentError(f"takes an int or (height, width), not {said(value)}")
+    side = _as_int(value, at_least)
+    return side, side
+
+
+def pair(*, at_least: int = 1, default: Any = MISSING, default_text: str = "") -> Any:
+    """An int for both axes, or `(height, width)`."""
+    kind = f"an int of at least {at_least}, or (height, width)"
+    return _spec(kind, lambda v: _as_pair(v, at_least), default, text=default_text)
+
+
+def _as_padding(value: Any) -> Pad:
+    if isinstance(value, Word):
+        if value.id == "valid":
+            return (0, 0), (0, 0)
+        if value.id in ("half", "same"):
+            return value.id
+        raise ArgumentError(
+            f"takes an int, (h, w), ((t, b), (l, r)), valid, half or same, not {said(value)}",
+            did_you_mean(value.id, ("valid", "half", "same")),
+        )
+    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, tuple) for v in value):  # pyright: ignore
+        return _as_pair(value[0], 0), _as_pair(value[1], 0)
+    height, width = _as_pair(value, 0)
+    return (height, height), (width, width)
+
+
+def padding() -> Any:
+    """`0`, an int, `(h, w)`, `((t, b), (l, r))`, `valid`, `half` or `same`."""
+    kind = "an int, (h, w), ((t, b), (l, r)), valid, half or same"
+    return _spec(kind, _as_padding, ((0, 0), (0, 0)), ("valid", "half", "same"))

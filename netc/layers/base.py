@@ -1,0 +1,144 @@
+"""What a layer is: a frozen dataclass whose fields are its arguments and whose `expand` says what it computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal, TypeVar
+
+from netc.ir.builder import Builder
+from netc.layers.args import Argument, Pad, arguments, written
+from netc.ops.primitive import Value
+from netc.ops.windows import Padding, Pair, reach, same_padding
+from netc.types import TensorType, logical
+
+SIDES: Final = ("height", "width")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerError(Exception):
+    """A layer that does not fit what flows into it.  `argument` names the field to point at, if one is to blame."""
+
+    code: str
+    message: str
+    argument: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How an output index sees its inputs along one axis: from `u·stride − pad`, `kernel` taps `dilation` apart."""
+
+    kernel: int
+    stride: int = 1
+    pad: int = 0
+    dilation: int = 1
+
+
+Sight = tuple[Window, Window] | Literal["point", "whole"]
+
+
+class Layer:
+    """The base of all layers.  A subclass is a frozen dataclass under `@layer`; its docstring is its page."""
+
+    kind: ClassVar[str]
+    operands: ClassVar[tuple[int, int | None]] = (1, 1)  # how many tensors flow in: at least, at most
+    loss: ClassVar[bool] = False  # ends a chain of a train block, and stands nowhere else
+    examples: ClassVar[tuple[tuple[str, tuple[TensorType, ...]], ...]] = ()  # (source, logical input types)
+
+    def expand(self, b: Builder, *xs: Value) -> Value:
+        """Emits the primitives that compute this layer of channels-last `xs`."""
+        raise NotImplementedError
+
+    def window(self, x: TensorType) -> Sight:
+        """What one output pixel sees of the first operand, of logical type `x`."""
+        return "point"
+
+    def describe(self) -> str:
+        """The layer as it would be written, defaults left out: `conv(6, 5, pad=2)`."""
+        shown: list[str] = []
+        for a in self.arguments():
+            value = getattr(self, a.name)
+            if a.required:
+                shown.append(written(value))
+            elif value != a.default:
+                shown.append(f"{a.name}={written(value)}")
+        return f"{self.kind}({', '.join(shown)})" if shown else self.kind
+
+    @classmethod
+    def arguments(cls) -> tuple[Argument, ...]:
+        return arguments(cls)
+
+    def settings(self) -> dict[str, Any]:
+        """All arguments by name, for the JSON report."""
+        return {a.name: getattr(self, a.name) for a in self.arguments()}
+
+
+LAYERS: Final[dict[str, type[Layer]]] = {}
+
+L = TypeVar("L", bound=type[Layer])
+
+
+def layer(kind: str):
+    """Registers a dataclass as the layer that the language calls `kind`."""
+
+    def register(cls: L) -> L:
+        cls.kind = kind
+        LAYERS[kind] = cls
+        return cls
+
+    return register
+
+
+# ---- Checks that several layers share --------------------------------------------------------------------------------
+
+
+def shown(t: TensorType) -> str:
+    """A physical type as the user sees it."""
+    return repr(TensorType(logical(t.shape), t.dtype))
+
+
+def need_map(kind: str, x: Value) -> tuple[int, int, int]:
+    """Height, width and channels of a feature map."""
+    if x.type.rank != 4:
+        raise LayerError("E0301", f"`{kind}` needs a feature map [N, C, H, W], and gets {shown(x.type)}")
+    _, h, w, c = x.type.shape
+    assert isinstance(h, int) and isinstance(w, int) and isinstance(c, int)
+    return h, w, c
+
+
+def resolve_padding(pad: Pad, size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
+    """The padding in numbers: `half` keeps the size at stride 1, `same` gives ⌈in / stride⌉."""
+    if pad == "same":
+        height, width = (
+            same_padding(i, reach(k, d), s) for i, k, s, d in zip(size, kernel, stride, dilation, strict=True)
+        )
+        return height, width
+    if pad == "half":
+        for side, k, d in zip(SIDES, kernel, dilation, strict=True):
+            if d * (k - 1) % 2:
+                raise LayerError(
+                    "E0304",
+                    f"`pad=half` needs an odd kernel, and its {side} is {k}: half of {d * (k - 1)} is not whole",
+                    "pad",
+                    f"write the two sides, as pad=(({d * (k - 1) // 2}, {d * (k - 1) - d * (k - 1) // 2}), …), "
+                    "or pad=same",
+                )
+        half = [d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)]
+        return (half[0], half[0]), (half[1], half[1])
+    return pad
+
+
+def need_window(kind: str, size: Pair, kernel: Pair, pad: Padding, dilation: Pair) -> None:
+    """A window must fit its padded input."""
+    for side, i, k, p, d in zip(SIDES, size, kernel, pad, dilation, strict=True):
+        if reach(k, d) > i + sum(p):
+            spans = f"spans {reach(k, d)}" if d > 1 else f"is {k}"
+            padded = f" padded to {i + sum(p)}" if sum(p) else ""
+            raise LayerError(
+                "E0302",
+                f"the window of `{kind}` {spans} in {side}, larger than its input of {i}{padded}",
+                "kernel",
+                f"pad by {-(-(reach(k, d) - i) // 2)} or more, or take a smaller kernel",
+            )
+
+

@@ -1,0 +1,125 @@
+"""Joins: several tensors into one.  `a + b`, `a - b` and `a * b` are written for add, sub and mul of two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from netc import ops
+from netc.ir.builder import Builder
+from netc.layers.args import word
+from netc.layers.base import Layer, LayerError, layer, shown
+from netc.ops.primitive import Primitive, Value
+from netc.types import N, TensorType
+
+_MAP = TensorType((N, 3, 4, 5))
+_GATE = TensorType((N, 3, 1, 1))
+
+
+class _Elementwise(Layer):
+    """Element by element, from left to right; a size of 1 in H or W meets any size there."""
+
+    op: ClassVar[Primitive]
+    sign: ClassVar[str]
+    operands = (2, None)
+
+    def expand(self, b: Builder, *xs: Value) -> Value:
+        out = xs[0]
+        for x in xs[1:]:
+            try:
+                out = b(self.op, out, x)
+            except TypeError:
+                raise LayerError(
+                    "E0306",
+                    f"`{self.sign}` needs equal shapes, and gets {shown(out.type)} and {shown(x.type)}",
+                    help=_mend(out.type, x.type),
+                ) from None
+        return out
+
+
+def _mend(a: TensorType, b: TensorType) -> str:
+    """The projection that would make two maps equal, where one would."""
+    if a.rank != 4 or b.rank != 4:
+        return ""
+    big, small = (a, b) if a.per_example > b.per_example else (b, a)
+    (_, h, w, _), (_, h2, w2, c2) = big.shape, small.shape
+    assert isinstance(h, int) and isinstance(w, int) and isinstance(h2, int) and isinstance(w2, int)
+    if (h, w) == (h2, w2):
+        return f"project one of them: -> conv({c2}, 1)"
+    stride = -(-h // h2)
+    if -(-h // stride) == h2 and -(-w // stride) == w2:
+        return f"project the larger: -> conv({c2}, 1, stride={stride})"
+    return ""
+
+
+@layer("add")
+@dataclass(frozen=True)
+class Add(_Elementwise):
+    """The sum of its tensors, as in a residual connection.
+
+    Shape: that of its operands; a size of 1 in H or W is repeated.
+    Source: He et al., 2015.
+    """
+
+    op, sign = ops.add, "+"
+    examples = (("add", (_MAP, _MAP)), ("add", (_MAP, _GATE, _MAP)))
+
+
+@layer("sub")
+@dataclass(frozen=True)
+class Sub(_Elementwise):
+    """The first tensor minus the others.
+
+    Shape: as `add`.
+    """
+
+    op, sign = ops.sub, "-"
+    examples = (("sub", (_MAP, _MAP)), ("sub", (_GATE, _MAP)))
+
+
+@layer("mul")
+@dataclass(frozen=True)
+class Mul(_Elementwise):
+    """The product of its tensors, as a gate.
+
+    Shape: as `add`; a gate [N, C, 1, 1] scales whole channels.
+    Source: Hu, Shen and Sun, Squeeze-and-Excitation Networks, 2018.
+    """
+
+    op, sign = ops.mul, "*"
+    examples = (("mul", (_MAP, _GATE)), ("mul", (_MAP, _MAP)))
+
+
+@layer("concat")
+@dataclass(frozen=True)
+class Concat(Layer):
+    """Its tensors one after the other along an axis.
+
+    Shape: sizes along `axis` add up; all others are equal.
+    Source: Szegedy et al., 2015 (channels).
+    """
+
+    axis: Literal["C", "H", "W"] = word("C", "H", "W", default="C")
+
+    operands = (2, None)
+    examples = (
+        ("concat", (_MAP, TensorType((N, 2, 4, 5)))),
+        ("concat(axis=H)", (_MAP, TensorType((N, 3, 2, 5)))),
+        ("concat(axis=C)", (TensorType((N, 3)), TensorType((N, 4)), TensorType((N, 1)))),
+    )
+
+    def expand(self, b: Builder, *xs: Value) -> Value:
+        rank = xs[0].type.rank
+        if self.axis != "C" and rank != 4:
+            raise LayerError("E0301", f"`concat` along {self.axis} needs feature maps, and gets {shown(xs[0].type)}")
+        axis = rank - 1 if self.axis == "C" else "NHW".index(self.axis)
+        for x in xs[1:]:
+            if x.type.rank != rank or any(
+                a != o for i, (a, o) in enumerate(zip(x.type.shape, xs[0].type.shape, strict=True)) if i != axis
+            ):
+                raise LayerError(
+                    "E0306",
+                    f"`concat` along {self.axis} needs equal sizes beside it, and gets {shown(xs[0].type)} "
+                    f"and {shown(x.type)}",
+                )
+        return b(ops.concat, *xs, axis=axis)
