@@ -166,7 +166,7 @@ def _check_four(folder: Path, files: dict[str, Path]) -> None:
         if images[0] < fewest or 0 in images:
             raise DataError(
                 f"{files[f'{part}-images']}: holds {images[0]} images of {sizes(images[1:])}, "
-                f"and at least {fewest} that are not empty {'are' if fewest > 1 else 'is'} needed"
+                f"and netc needs at least {fewest} that are not empty"
             )
     train, test = headers["train-images"].shape[1:], headers["t10k-images"].shape[1:]
     if train != test:

@@ -36,6 +36,7 @@ _PARSERS = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _ENCRYPTED = 1  # the flag bit of a zip member
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _NUMBERS = "biuf"  # NumPy's kinds: truth values, integers and floats
 
 
@@ -85,7 +86,8 @@ def _spelling(path: Path, found: set[str]) -> tuple[str, ...]:
         if found == set(names):
             return names
     known = "; or ".join(", ".join(names) for names in _SPELLINGS)
-    raise DataError(f"{path}: should hold the arrays {known}; it holds {', '.join(sorted(found)) or 'none'}")
+    shown = ", ".join(repr(name[:40]) for name in sorted(found)[:6]) + ", …" * (len(found) > 6)
+    raise DataError(f"{path}: should hold the arrays {known}; it holds {shown or 'none'}")
 
 
 def _header(archive: zipfile.ZipFile, name: str, path: Path) -> NpyHeader:
@@ -94,7 +96,7 @@ def _header(archive: zipfile.ZipFile, name: str, path: Path) -> NpyHeader:
         member = archive.getinfo(f"{name}.npy")
     except KeyError:
         raise DataError(f"{path}: `{name}` is not a .npy array") from None
-    if member.flag_bits & _ENCRYPTED or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if member.flag_bits & _ENCRYPTED or member.compress_type not in _PACKINGS:
         raise DataError(f"{path}: `{name}` is packed in a way that NumPy never packs")
     with archive.open(member) as stream:
         header = _parse_header(stream, f"{path}: `{name}`")
