@@ -1,0 +1,176 @@
+"""Text to syntax tree, with every syntax error of the file in one run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from netc.errors import Diagnostic, Report, Span
+from netc.syntax import ast
+from netc.syntax.build import Builder
+from netc.syntax.lines import Line, Splitter
+from netc.syntax.machine import MAX_DEPTH, Machine, TooDeep, Unexpected
+from netc.syntax.scan import Token, read, scan, too_large, unseen
+from netc.syntax.tables import tables
+from netc.syntax.words import Context, Place, explain, misplaced_version, too_deep
+
+__all__ = ["parse", "read"]
+
+_BODIES: dict[str, Place] = {"NET": "net", "BLOCK": "block", "TRAIN": "train"}
+# What a body's first line is taken for where it cannot be parsed, so that the body still can.
+_HEADERS = {
+    "NET": ("NET", "NAME", "LBRACE"),
+    "BLOCK": ("BLOCK", "NAME", "COLON", "NAME", "_ARROW", "NAME", "LBRACE"),
+    "TRAIN": ("TRAIN", "NAME", "LBRACE"),
+}
+
+
+def parse(text: str, path: str) -> tuple[ast.File, tuple[Diagnostic, ...]]:
+    """The syntax tree of a file's text, and its syntax errors in the order of their places.
+
+    A statement that does not parse stands in the tree as `Broken`.  Raises nothing.
+
+    >>> file, errors = parse("net A {\\n  input x: [N, 3]\\n  y = x relu\\n  output y\\n}\\n", "a.net")
+    >>> [(e.span.line, e.message) for e in errors]
+    [(3, 'expected `->` before `relu`')]
+    """
+    large = too_large(text, path)
+    if large:
+        return ast.File(path, (), (), text), (large,)
+    hidden = unseen(text, path)
+    told = {d.span.line for d in hidden}
+    report = Report(list(hidden))
+    tokens, comments = scan(text, path)
+    found = Report()
+    parser = _Parser(path, found)
+    for line in Splitter(tokens, path, found).lines():
+        parser.line(line)
+    items = _with_docs(parser.finish(), comments)
+    _check_version(items, found)
+    for d in found.items:
+        # A character that cannot be seen is told of already; that it fits nowhere is no second mistake.
+        if d.code != "E0108" or d.span.line not in told:
+            report.add(d)
+    return ast.File(path, items, tuple(comments), text), report.sorted()
+
+
+class _Parser:
+    """Feeds statements to the machine, and steps over those that do not parse."""
+
+    def __init__(self, path: str, report: Report) -> None:
+        self.path = path
+        self.report = report
+        self.machine = Machine(tables(), Builder(path, report))
+        self.where: Place = "file"
+        self.lost: list[Token] | None = None  # the tokens so far of an item whose first line did not parse
+        self.unknown = False  # that item is of no known kind, so its body is not parsed
+        self.broken: list[ast.Broken] = []  # for the items so lost, in order
+
+    def line(self, line: Line) -> None:
+        if self.lost is not None:
+            self.lost += line.tokens
+        if line.kind == "close":
+            self._close(line)
+        elif self.unknown:
+            pass
+        elif self._feed(line):
+            if line.kind == "open":
+                self.where = _BODIES[line.tokens[0].type]
+        elif line.kind == "open":
+            self._lose(line)
+        else:
+            self._feed_broken(self._as_broken(line.tokens))
+
+    def finish(self) -> tuple[ast.Item, ...]:
+        items = cast("tuple[ast.Item, ...]", self.machine.feed("$END", None, None))
+        broken = iter(self.broken)
+        return tuple(next(broken) if _is_lost(item) else item for item in items)
+
+    def _feed(self, line: Line) -> bool:
+        """Whether the statement parsed; if not, its mistake is told, and the machine is as it was before."""
+        base = None
+        for at, token in enumerate(line.tokens):
+            try:
+                self.machine.feed(token.type, token, None if token.type == "_NL" else _place(token))
+            except Unexpected:
+                if not line.reported:
+                    accepts = self.machine.accepts()
+                    self.report.add(explain(Context(line.tokens, at, accepts, self.where, self.path)))
+            except TooDeep as deep:
+                if not line.reported:
+                    self.report.add(too_deep(Span(self.path, *deep.place), MAX_DEPTH))
+            else:
+                # What the first token reduced belongs to the statements before it.
+                base = self.machine.height - 1 if base is None else base
+                continue
+            self.machine.truncate(self.machine.height if base is None else base)
+            return False
+        return True
+
+    def _close(self, line: Line) -> None:
+        brace, end = line.tokens
+        if self.unknown:
+            self._feed_broken(self._as_broken(self.lost or []))
+        else:
+            self.machine.feed("RBRACE", brace, _place(brace))
+            self.machine.feed("_NL", end, None)
+            if self.lost is not None:
+                self.broken.append(self._as_broken(self.lost))
+        self.where, self.lost, self.unknown = "file", None, False
+
+    def _lose(self, line: Line) -> None:
+        """Goes on after a first line that did not parse, so that the mistakes in the body are found too."""
+        first = line.tokens[0]
+        self.lost = list(line.tokens)
+        self.unknown = first.type not in _HEADERS
+        for kind in _HEADERS.get(first.type, ()):
+            self.machine.feed(kind, Token(kind, "", first.line, first.col), _place(first))
+        self.where = _BODIES.get(first.type, "file")
+
+    def _feed_broken(self, broken: ast.Broken) -> None:
+        span = broken.span
+        self.machine.feed("BROKEN", broken, (span.line, span.col, span.end_line, span.end_col))
+        self.machine.feed("_NL", None, None)
+
+    def _as_broken(self, tokens: list[Token]) -> ast.Broken:
+        names = frozenset(t.text for t in tokens if t.type == "NAME")
+        return ast.Broken(names, tokens[0].span(self.path).to(tokens[-1].span(self.path)))
+
+
+def _place(token: Token) -> tuple[int, int, int, int]:
+    return (token.line, token.col, token.line, token.end)
+
+
+def _is_lost(item: ast.Item) -> bool:
+    name = (
+        item.name
+        if isinstance(item, ast.Net | ast.Block)
+        else item.net
+        if isinstance(item, ast.Train)
+        else None
+    )
+    return name is not None and not name.id
+
+
+def _with_docs(items: tuple[ast.Item, ...], comments: list[ast.Comment]) -> tuple[ast.Item, ...]:
+    """Gives each item the `##` lines directly above it."""
+    docs = {c.span.line: c.text[2:].strip() for c in comments if c.alone and c.text.startswith("##")}
+    return tuple(_with_doc(item, docs) for item in items)
+
+
+def _with_doc(item: ast.Item, docs: dict[int, str]) -> ast.Item:
+    if isinstance(item, ast.Version | ast.Import | ast.Broken):
+        return item
+    lines: list[str] = []
+    at = item.span.line - 1
+    while at in docs:
+        lines.append(docs[at])
+        at -= 1
+    return replace(item, doc="\n".join(reversed(lines))) if lines else item
+
+
+def _check_version(items: tuple[ast.Item, ...], report: Report) -> None:
+    """`netc 1` is the first statement when present."""
+    for item in items[1:]:
+        if isinstance(item, ast.Version):
+            report.add(misplaced_version(items[0].span, item.span))
