@@ -1,0 +1,36 @@
+"""The meaning of a program: each equation by its primitive's own definition in NumPy, slow and plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from netc.ir.program import Equation, Program
+from netc.ops.primitive import Value
+
+Step = Callable[[], None]
+
+
+def bind(program: Program, arrays: Mapping[Value, Any], threads: int = 1) -> list[Step]:
+    """One step for each equation that computes; `threads` is not used."""
+    del threads
+    return [_step(eq, arrays) for eq in program.equations if not eq.op.view]
+
+
+def _step(eq: Equation, arrays: Mapping[Value, Any]) -> Step:
+    inputs = [arrays[v] for v in eq.inputs]
+    outputs = [arrays[v] for v in eq.outputs]
+    params = dict(eq.params)
+
+    def step() -> None:
+        # What is infinite or not a number is the program's to give; training looks at its losses itself.
+        with np.errstate(all="ignore"):
+            results = eq.op.meaning(*inputs, **params)
+            # copied first: a result may take the memory of an operand that a later result is a view of
+            copies = [np.array(r) for r in (results if len(outputs) > 1 else (results,))]
+            for out, result in zip(outputs, copies, strict=True):
+                out[...] = result
+
+    return step

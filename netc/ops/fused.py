@@ -1,0 +1,86 @@
+"""Several pointwise primitives in one: what the pass `fuse` makes, so that a chain costs one loop over
+memory.
+
+The parameter is a small expression: steps in an order that runs, each a pointwise primitive applied to
+operands and earlier steps, all of one shape.  A number below the count of operands names an operand, the
+others name steps:
+
+    v' = μ v + g;  w' = w − η v'        operands (v, μ, g, w, η)
+    Expression(((mul, (0, 1)), (add, (5, 2)), (mul, (6, 4)), (sub, (3, 7))), results=(6, 8))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from netc.ops.primitive import Primitive, Types
+from netc.types import TensorType
+
+Params = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One pointwise primitive inside an expression."""
+
+    op: Primitive
+    args: tuple[int, ...]
+    params: Params = ()
+
+    def __repr__(self) -> str:
+        args = [f"${i}" for i in self.args] + [f"{name}={value!r}" for name, value in self.params]
+        return f"{self.op}({', '.join(args)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """Steps, and which of them (counted after the operands) are results."""
+
+    steps: tuple[Step, ...]
+    results: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        results = ", ".join(f"${i}" for i in self.results)
+        return f"{'; '.join(map(repr, self.steps))} → {results}"
+
+
+def pointwise(op: Primitive) -> bool:
+    """Whether element i of each result needs only element i of the operands that have the result's shape."""
+    return op.body is not None or op is fused
+
+
+def _step_types(operands: Types, expression: Expression) -> Types:
+    known: list[TensorType] = list(operands)
+    for step in expression.steps:
+        known += step.op.type(*(known[i] for i in step.args), **dict(step.params))
+    return tuple(known)
+
+
+def _fused_type(*operands: TensorType, expression: Expression) -> Types:
+    known = _step_types(operands, expression)
+    if len(set(known[len(operands) :])) != 1:
+        raise TypeError(f"the steps of {expression!r} have not all one type")
+    return tuple(known[i] for i in expression.results)
+
+
+def _fused_meaning(*operands: Any, expression: Expression) -> Any:
+    known = list(operands)
+    for step in expression.steps:
+        known.append(step.op.meaning(*(known[i] for i in step.args), **dict(step.params)))
+    results = tuple(known[i] for i in expression.results)
+    return results if len(results) > 1 else results[0]
+
+
+def _fused_flops(inputs: Types, _outputs: Types, params: dict[str, Any]) -> int:
+    expression: Expression = params["expression"]
+    known = _step_types(inputs, expression)
+    total = 0
+    for step, t in zip(expression.steps, known[len(inputs) :], strict=True):
+        total += step.op.flops(tuple(known[i] for i in step.args), (t,), dict(step.params))
+    return total
+
+
+#: An expression of pointwise primitives, computed in one loop.  Made after differentiation, so it has no
+#: gradient.
+fused = Primitive("fused", _fused_type, _fused_meaning, flops=_fused_flops)
