@@ -7,6 +7,16 @@ from netc.ir.passes import PASSES, simplify
 from netc.ir.program import Equation, Init, Input, Program, Role
 
 __all__ = [
-    "PASSES", "Builder", "Equation", "IllFormed", "Init", "Input", "Program", "Role", "check", "gradients", "one",
+    "PASSES",
+    "Builder",
+    "Equation",
+    "IllFormed",
+    "Init",
+    "Input",
+    "Program",
+    "Role",
+    "check",
+    "gradients",
+    "one",
     "simplify",
 ]

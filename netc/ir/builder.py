@@ -110,5 +110,8 @@ class Builder:
 
     def finish(self) -> Program:
         return Program(
-            tuple(self.inputs.values()), tuple(self.equations), dict(self.outputs), tuple(self.updates.items())
+            tuple(self.inputs.values()),
+            tuple(self.equations),
+            dict(self.outputs),
+            tuple(self.updates.items()),
         )

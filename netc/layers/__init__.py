@@ -5,6 +5,20 @@ from netc.layers.args import Argument, ArgumentError, Word, said
 from netc.layers.base import LAYERS, Layer, LayerError, Sight, Window
 
 __all__ = [
-    "LAYERS", "Argument", "ArgumentError", "Layer", "LayerError", "Sight", "Window", "Word", "activation", "conv",
-    "dense", "join", "loss", "normalise", "pool", "said",
+    "LAYERS",
+    "Argument",
+    "ArgumentError",
+    "Layer",
+    "LayerError",
+    "Sight",
+    "Window",
+    "Word",
+    "activation",
+    "conv",
+    "dense",
+    "join",
+    "loss",
+    "normalise",
+    "pool",
+    "said",
 ]

@@ -1,9 +1,9 @@
 """The arguments of a layer: what a field of its dataclass accepts, and how a value of the language becomes one.
 
-    @dataclass(frozen=True)
-    class Dense(Layer):
-        out: int = integer(at_least=1)
-        bias: bool = boolean(default=True)
+@dataclass(frozen=True)
+class Dense(Layer):
+    out: int = integer(at_least=1)
+    bias: bool = boolean(default=True)
 """
 
 from __future__ import annotations

@@ -140,5 +140,3 @@ def need_window(kind: str, size: Pair, kernel: Pair, pad: Padding, dilation: Pai
                 "kernel",
                 f"pad by {-(-(reach(k, d) - i) // 2)} or more, or take a smaller kernel",
             )
-
-

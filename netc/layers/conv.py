@@ -58,7 +58,7 @@ class Conv(Layer):
         y = b(
             ops.conv, x, weight, stride=self.stride, pad=pad, dilation=self.dilation, groups=self.groups
         )  # (N, Ho, Wo, K)
-        return b(ops.add, y, b.constant_param("bias", (self.out,), 0.0)) if self.bias else y
+        return b(ops.bias, y, b.constant_param("bias", (self.out,), 0.0)) if self.bias else y
 
     def window(self, x: TensorType) -> Sight:
         h, w = x.dims_after(2)

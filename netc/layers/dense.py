@@ -42,7 +42,7 @@ class Dense(Layer):
         assert isinstance(c, int)
         weight = b.param("weight", (c, self.out), fan_in=c, fan_out=self.out, door=(1, 0))
         y = b(ops.dot, x, weight)  # (N, out)
-        return b(ops.add, y, b.constant_param("bias", (self.out,), 0.0)) if self.bias else y
+        return b(ops.bias, y, b.constant_param("bias", (self.out,), 0.0)) if self.bias else y
 
     def window(self, x: TensorType) -> Sight:
         return "point"  # of a vector: `flatten` has seen to it that a map's field is the whole input

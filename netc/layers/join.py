@@ -111,11 +111,15 @@ class Concat(Layer):
     def expand(self, b: Builder, *xs: Value) -> Value:
         rank = xs[0].type.rank
         if self.axis != "C" and rank != 4:
-            raise LayerError("E0301", f"`concat` along {self.axis} needs feature maps, and gets {shown(xs[0].type)}")
+            raise LayerError(
+                "E0301", f"`concat` along {self.axis} needs feature maps, and gets {shown(xs[0].type)}"
+            )
         axis = rank - 1 if self.axis == "C" else "NHW".index(self.axis)
         for x in xs[1:]:
             if x.type.rank != rank or any(
-                a != o for i, (a, o) in enumerate(zip(x.type.shape, xs[0].type.shape, strict=True)) if i != axis
+                a != o
+                for i, (a, o) in enumerate(zip(x.type.shape, xs[0].type.shape, strict=True))
+                if i != axis
             ):
                 raise LayerError(
                     "E0306",

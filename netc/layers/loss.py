@@ -56,7 +56,9 @@ class MeanSquaredError(Layer):
     def expand(self, b: Builder, *xs: Value) -> Value:
         y, t = xs
         if y.type != t.type:
-            raise LayerError("E0601", f"`mse` needs equal types, and gets {shown(y.type)} and {shown(t.type)}")
+            raise LayerError(
+                "E0601", f"`mse` needs equal types, and gets {shown(y.type)} and {shown(t.type)}"
+            )
         d = b(ops.sub, y, t)
         return mean(b, b(ops.mul, d, d), self.weight)
 

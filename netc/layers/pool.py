@@ -119,7 +119,9 @@ class AvgPool(Layer):
     def window(self, x: TensorType) -> Sight:
         stride = self.stride or self.kernel
         h, w = x.dims_after(2)
-        return _see(self.kernel, stride, resolve_padding(self.pad, (h, w), self.kernel, stride, (1, 1)), (1, 1))
+        return _see(
+            self.kernel, stride, resolve_padding(self.pad, (h, w), self.kernel, stride, (1, 1)), (1, 1)
+        )
 
 
 @layer("gap")

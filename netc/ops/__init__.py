@@ -16,6 +16,7 @@ from netc.ops.normalise import (
 )
 from netc.ops.pointwise import (
     add,
+    bias,
     div,
     mul,
     neg,

@@ -125,7 +125,13 @@ conv = Primitive(
 
 
 def _conv_data_type(
-    g: TensorType, w: TensorType, size: Pair, stride: Pair, pad: Padding, dilation: Pair = (1, 1), groups: int = 1
+    g: TensorType,
+    w: TensorType,
+    size: Pair,
+    stride: Pair,
+    pad: Padding,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
 ) -> Types:
     return (TensorType((g.shape[0], *size, known(w.shape[2]) * groups), g.dtype),)
 
@@ -147,7 +153,13 @@ def _conv_data_meaning(
 
 
 def _conv_weights_type(
-    x: TensorType, g: TensorType, window: Pair, stride: Pair, pad: Padding, dilation: Pair = (1, 1), groups: int = 1
+    x: TensorType,
+    g: TensorType,
+    window: Pair,
+    stride: Pair,
+    pad: Padding,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
 ) -> Types:
     return (TensorType((*window, known(x.shape[3]) // groups, g.shape[3]), x.dtype),)
 

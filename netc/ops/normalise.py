@@ -134,7 +134,10 @@ softmax_xent = Primitive(
 )
 #: (softmax − one-hot) g
 softmax_xent_grad = Primitive(
-    "softmax_xent_grad", lambda p, label, g: (p,), _xent_grad_meaning, flops=lambda i, _o, _p: 2 * elements(i[0])
+    "softmax_xent_grad",
+    lambda p, label, g: (p,),
+    _xent_grad_meaning,
+    flops=lambda i, _o, _p: 2 * elements(i[0]),
 )
 
 
@@ -145,7 +148,9 @@ def _in_top_type(logits: TensorType, label: TensorType, k: int) -> Types:
 def _in_top_meaning(logits: Any, label: Any, k: int) -> Any:
     mine = np.take_along_axis(logits, label[:, None], axis=1)
     classes = np.arange(logits.shape[1])
-    ahead = (logits > mine) | ((logits == mine) & (classes < label[:, None]))  # of equal logits the first wins
+    ahead = (logits > mine) | (
+        (logits == mine) & (classes < label[:, None])
+    )  # of equal logits the first wins
     return (ahead.sum(axis=1, keepdims=True) < k).astype(logits.dtype)
 
 

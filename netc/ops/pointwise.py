@@ -15,7 +15,17 @@ from math import tanh as tanh_of
 from typing import TYPE_CHECKING, Any
 
 from netc._lazy import lazy_module
-from netc.ops.primitive import Application, Emit, Primitive, Types, Value, one_gradient
+from netc.ops.primitive import (
+    Application,
+    Cost,
+    Emit,
+    Primitive,
+    Types,
+    Value,
+    each_output,
+    no_cost,
+    one_gradient,
+)
 from netc.ops.shape import sum_to
 from netc.types import Shape, TensorType
 
@@ -29,7 +39,8 @@ def _fits(operand: Shape, result: Shape) -> bool:
     if len(operand) in (0, 1) and len(operand) < len(result):
         return operand in ((), result[-1:])
     return len(operand) == len(result) and all(
-        a == b or (a == 1 and 0 < i < len(result) - 1) for i, (a, b) in enumerate(zip(operand, result, strict=True))
+        a == b or (a == 1 and 0 < i < len(result) - 1)
+        for i, (a, b) in enumerate(zip(operand, result, strict=True))
     )
 
 
@@ -50,7 +61,13 @@ def unbroadcast(b: Emit, g: Value, operand: Value) -> Value:
 Backward = Callable[..., tuple["Value | None", ...]]  # (b, g, y, *operands, **params)
 
 
-def _pointwise(name: str, body: Callable[..., Any], meaning: Callable[..., Any], back: Backward | None) -> Primitive:
+def _pointwise(
+    name: str,
+    body: Callable[..., Any],
+    meaning: Callable[..., Any],
+    back: Backward | None,
+    flops: Cost = each_output,
+) -> Primitive:
     """A pointwise primitive; `back(b, g, y, *operands, **params)` gives each operand's gradient before summing."""
 
     def gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
@@ -59,7 +76,7 @@ def _pointwise(name: str, body: Callable[..., Any], meaning: Callable[..., Any],
         pairs = zip(raw, at.inputs, strict=True)
         return tuple(None if g is None else unbroadcast(b, g, x) for g, x in pairs)
 
-    return Primitive(name, pointwise_type, meaning, gradient if back else None, body=body)
+    return Primitive(name, pointwise_type, meaning, gradient if back else None, flops=flops, body=body)
 
 
 # ---- Arithmetic ---------------------------------------------------------------------------------------------------
@@ -98,6 +115,9 @@ def _sqrt(x: float) -> float:
 
 
 add = _pointwise("add", _add, lambda x, y: x + y, lambda b, g, _, x, y: (g, g))
+#: `add` of a bias.  It costs nothing: a sum of n products that starts from the bias has n additions, where one that
+#: starts from the first product has n − 1, and contractions count n for both.
+bias = _pointwise("bias", _add, lambda x, y: x + y, lambda b, g, _, x, y: (g, g), no_cost)
 sub = _pointwise("sub", _sub, lambda x, y: x - y, lambda b, g, _, x, y: (g, b(neg, g)))
 mul = _pointwise("mul", _mul, lambda x, y: x * y, lambda b, g, _, x, y: (b(mul, g, y), b(mul, g, x)))
 div = _pointwise(
@@ -106,10 +126,15 @@ div = _pointwise(
 neg = _pointwise("neg", _neg, lambda x: -x, lambda b, g, _, x: (b(neg, g),))
 #: Multiplied by a number that the program knows.
 scale = _pointwise(
-    "scale", _scale, lambda x, factor: x * x.dtype.type(factor), lambda b, g, _, x, factor: (b(scale, g, factor=factor),)
+    "scale",
+    _scale,
+    lambda x, factor: x * x.dtype.type(factor),
+    lambda b, g, _, x, factor: (b(scale, g, factor=factor),),
 )
 #: A number that the program knows is added.
-shift = _pointwise("shift", _shift, lambda x, offset: x + x.dtype.type(offset), lambda b, g, _, x, offset: (g,))
+shift = _pointwise(
+    "shift", _shift, lambda x, offset: x + x.dtype.type(offset), lambda b, g, _, x, offset: (g,)
+)
 # d√x/dx = 1 / 2√x
 root = _pointwise(
     "sqrt", _sqrt, lambda x: np.sqrt(x), lambda b, g, y, x: (b(scale, b(div, g, y), factor=0.5),)

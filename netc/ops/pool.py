@@ -17,7 +17,13 @@ else:
 
 
 def _pool_type(
-    x: TensorType, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair = (1, 1), ceil: bool = False, **_: Any
+    x: TensorType,
+    kernel: Pair,
+    stride: Pair,
+    pad: Padding,
+    dilation: Pair = (1, 1),
+    ceil: bool = False,
+    **_: Any,
 ) -> Types:
     n, h, w, c = x.shape
     out_h = window_count(h, reach(kernel[0], dilation[0]), stride[0], pad[0], ceil)
@@ -36,7 +42,9 @@ def hang_over(size: Pair, out: Pair, kernel: Pair, stride: Pair, pad: Padding, d
     return (top, max(bottom, need[0] - size[0] - top)), (left, max(right, need[1] - size[1] - left))
 
 
-def _windows(x: Any, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair, ceil: bool, fill: float) -> Any:
+def _windows(
+    x: Any, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair, ceil: bool, fill: float
+) -> Any:
     """All taps of all windows: `(R·S, N, Ho, Wo, C)`, and the padding they were taken with."""
     out = _pool_type(TensorType(x.shape), kernel, stride, pad, dilation, ceil)[0].dims[1:3]
     wide = hang_over(x.shape[1:3], out, kernel, stride, pad, dilation)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netc._lazy import lazy_module
-from netc.ops.primitive import Application, Emit, Primitive, Types, Value, elements, known, no_cost, one_gradient
+from netc.ops.primitive import (
+    Application,
+    Emit,
+    Primitive,
+    Types,
+    Value,
+    elements,
+    known,
+    no_cost,
+    one_gradient,
+)
 from netc.types import NUMPY_NAME, DType, Shape, TensorType
 
 if TYPE_CHECKING:

@@ -1,0 +1,73 @@
+"""The figures of a net: what the report prints and what `expect` lines are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from netc.analyze.receptive import Field, fields
+from netc.graph.model import Graph, Node
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a program really allocates, from its plan, at a batch size."""
+
+    infer: int
+    train: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Totals and receptive fields of one net, each computed when first asked for.
+
+    `memory` gives the bytes of inference and training, from the plans of the programs that would run.
+    """
+
+    graph: Graph
+    measure: Callable[[Graph], Memory]
+
+    @cached_property
+    def params(self) -> int:
+        return sum(n.expansion.params for n in self.graph.nodes)
+
+    @cached_property
+    def state(self) -> int:
+        return sum(n.expansion.state for n in self.graph.nodes)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiplications by weights, forward, one example."""
+        return sum(n.expansion.macs for n in self.graph.nodes)
+
+    @cached_property
+    def flops(self) -> int:
+        """All operations, forward, one example; one MAC is two."""
+        return sum(n.expansion.flops for n in self.graph.nodes)
+
+    @cached_property
+    def memory(self) -> Memory:
+        return self.measure(self.graph)
+
+    @cached_property
+    def fields(self) -> tuple[Field | None, ...]:
+        return fields(self.graph)
+
+    @cached_property
+    def depth(self) -> int:
+        """Layers that multiply by weights, on the longest path from an input to an output."""
+        so_far: list[int] = []
+        for node in self.graph.nodes:
+            before = max((so_far[i] for i in node.inputs), default=0)
+            so_far.append(before + (node.expansion.macs > 0))
+        return max((so_far[i] for i in self.graph.outputs.values()), default=0)
+
+    @cached_property
+    def last_map(self) -> Node | None:
+        """The last node whose result is a feature map that sees less than the whole input by itself."""
+        for node in reversed(self.graph.nodes):
+            field = self.fields[node.id]
+            if node.layer and node.type.rank == 4 and field and field.axes and not field.whole:
+                return node
+        return None

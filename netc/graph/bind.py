@@ -1,0 +1,142 @@
+"""Arguments meet their parameters: those of a layer's dataclass, of a block, of a net."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from netc.errors import Note, did_you_mean, plural
+from netc.graph.evaluate import Evaluator, Failed, LayerValue
+from netc.layers import LAYERS, ArgumentError, Layer, said
+from netc.layers.args import Argument
+from netc.syntax import ast
+
+TYPES: Final = ("int", "float", "bool", "str", "list", "layer")
+
+
+def match(call: ast.Call, names: Sequence[str], at: Evaluator, what: str) -> dict[str, ast.Argument]:
+    """Which argument goes to which name: positional ones first, in order."""
+    out: dict[str, ast.Argument] = {}
+    for i, a in enumerate(call.arguments):
+        name = a.name
+        if name is None:
+            if any(b.name for b in call.arguments[:i]):
+                raise at.fail("E0206", "an argument without a name stands after one with a name", a.span)
+            if i >= len(names):
+                takes = f"takes {plural(len(names), 'argument')}" if names else "takes no arguments"
+                raise at.fail("E0206", f"`{what}` {takes}, and gets {len(call.arguments)}", a.span)
+            name = names[i]
+        if name not in names:
+            near = did_you_mean(name, names)
+            listed = f"it takes {', '.join(names)}" if names else "it takes none"
+            raise at.fail("E0203", f"`{what}` has no argument `{name}`", a.span, help=near or listed)
+        if name in out:
+            first = Note(out[name].span, "given here first")
+            raise at.fail("E0204", f"`{name}` of `{what}` is given twice", a.span, notes=(first,))
+        out[name] = a
+    return out
+
+
+def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) -> dict[str, Any]:
+    """The values of a dataclass whose fields are arguments, from a call that names it."""
+    given = match(call, [a.name for a in arguments], at, call.name)
+    values: dict[str, Any] = {}
+    failed = False
+    for argument in arguments:
+        if argument.name not in given:
+            if argument.required:
+                missing = f"it takes {', '.join(_signature(a) for a in arguments)}"
+                raise at.fail("E0205", f"`{call.name}` needs `{argument.name}`", call.span, help=missing)
+            continue
+        a = given[argument.name]
+        try:
+            values[argument.name] = argument.convert(at(a.value, argument.words))
+        except ArgumentError as error:
+            at.fail(
+                "E0207", f"`{argument.name}` of `{call.name}` {error.message}", a.value.span, help=error.help
+            )
+            failed = True
+        except Failed:
+            failed = True
+    if failed:
+        raise Failed
+    return values
+
+
+def _signature(a: Argument) -> str:
+    return a.name if a.required else f"{a.name}={a.default_text}"
+
+
+def bind_layer(kind: str, call: ast.Call, at: Evaluator) -> Layer:
+    """The layer that a call writes."""
+    cls = LAYERS[kind]
+    return cls(**bind_fields(call, cls.arguments(), at))
+
+
+def bind_parameters(
+    call: ast.Call, parameters: Sequence[ast.Parameter], at: Evaluator, inside: dict[str, Any], what: str
+) -> dict[str, Any]:
+    """The values of a block's parameters; defaults are evaluated in `inside`, the scope the block was written in."""
+    given = match(call, [p.name.id for p in parameters], at, what)
+    values: dict[str, Any] = dict(inside)
+    out: dict[str, Any] = {}
+    for p in parameters:
+        name = p.name.id
+        if name in given:
+            a = given[name]
+            out[name] = values[name] = typed(p, layer_or_value(p, a.value, at), a.value, at)
+        elif p.default is not None:
+            where = Evaluator(at.report, values, at.trace)
+            out[name] = values[name] = typed(p, layer_or_value(p, p.default, where), p.default, at)
+        else:
+            missing = f"it takes {', '.join(q.name.id for q in parameters)}"
+            raise at.fail("E0205", f"`{what}` needs `{name}`", call.span, help=missing)
+    return out
+
+
+def layer_or_value(p: ast.Parameter, e: ast.Expr, at: Evaluator) -> Any:
+    """A parameter of type `layer` takes a layer's name bare."""
+    if p.type and p.type.id == "layer" and isinstance(e, ast.Name) and e.id not in at.scope:
+        if e.id in LAYERS:
+            return LayerValue(ast.Call(e.id, (), e.span, e.span))
+        raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=did_you_mean(e.id, LAYERS))
+    return at(e)
+
+
+def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:
+    """The value, if the parameter's type takes it; an int goes where a float may."""
+    kind = p.type.id if p.type else None
+    if kind is None:
+        return value
+    if kind not in TYPES:
+        assert p.type
+        near = did_you_mean(kind, TYPES) or f"a type is {', '.join(TYPES)}"
+        raise at.fail("E0201", f"unknown type `{kind}`", p.type.span, help=near)
+    fits = {
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "float": isinstance(value, int | float) and not isinstance(value, bool),
+        "bool": isinstance(value, bool),
+        "str": isinstance(value, str),
+        "list": isinstance(value, list),
+        "layer": isinstance(value, LayerValue),
+    }[kind]
+    if not fits:
+        shown = f"`{value.call.name}`" if isinstance(value, LayerValue) else said(value)
+        raise at.fail("E0207", f"`{p.name.id}` takes {article(kind)}, not {shown}", e.span)
+    return float(value) if kind == "float" else value
+
+
+def article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def read_setting(text: str) -> Any:
+    """A value given on the command line (`--set classes=10`): a number, true, false, or a word."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,249 @@
+"""Expressions: exact integers, floats, booleans, strings, lists; sizes of tensors; layers as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final
+
+from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
+from netc.layers import LAYERS, Word, said
+from netc.syntax import ast
+from netc.types import TensorType
+
+MAX_INT: Final = 2**63 - 1
+MAX_LIST: Final = 10_000
+AXES: Final = {4: "NCHW", 3: "NCL", 2: "NC", 1: "N"}
+
+
+class Failed(Exception):
+    """Evaluation cannot go on; the diagnostic is reported already."""
+
+
+class _Poison:
+    """The value of a name whose definition is wrong: using it is no second mistake."""
+
+
+POISON: Final = _Poison()
+
+
+@dataclass(frozen=True, slots=True)
+class TensorValue:
+    """A tensor in an expression: the node that computes it."""
+
+    node: int
+    type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class LayerValue:
+    """A layer given as an argument: `act=relu`, or the call `act=leaky_relu(0.1)`."""
+
+    call: ast.Call
+
+
+Namespace = Mapping[str, Any]
+Facts = Mapping[str, Callable[["Evaluator", ast.Call], Any]]
+
+
+class Evaluator:
+    """Evaluates expressions in a scope, reporting what is wrong with them.
+
+    `facts` are functions that only some places know: `rf(t)` in an `expect`.
+    """
+
+    def __init__(
+        self, report: Report, scope: Namespace, trace: tuple[str, ...] = (), facts: Facts | None = None
+    ):
+        self.report = report
+        self.scope = scope
+        self.trace = trace
+        self.facts: Facts = facts or {}
+
+    def fail(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        help: str = "",
+        notes: tuple[Note, ...] = (),
+    ) -> Failed:
+        """Reports, and gives the exception to raise."""
+        self.report.add(Diagnostic(code, message, span, label, notes, self.trace, help))
+        return Failed()
+
+    # ---- names ------------------------------------------------------------------------------------------------------
+
+    def lookup(self, name: str, span: Span, what: str = "name", also: Iterable[str] = ()) -> Any:
+        if name not in self.scope:
+            known = [*self.scope, *also]
+            raise self.fail("E0201", f"unknown {what} `{name}`", span, help=did_you_mean(name, known))
+        value = self.scope[name]
+        if value is POISON:
+            raise Failed
+        return value
+
+    # ---- expressions --------------------------------------------------------------------------------------------------
+
+    def __call__(self, e: ast.Expr, words: tuple[str, ...] = ()) -> Any:
+        """The value of `e`; a bare name among `words` stands for itself unless the scope defines it."""
+        match e:
+            case ast.Number() | ast.String() | ast.Bool():
+                return e.value
+            case ast.Name(name, span):
+                if name not in self.scope and name in words:
+                    return Word(name)
+                return self.lookup(name, span, also=words)
+            case ast.ListExpr(items):
+                return [self(item, words) for item in items]
+            case ast.TupleExpr(items):
+                return tuple(self(item, words) for item in items)
+            case ast.Attribute():
+                return self._attribute(e)
+            case ast.Unary(op, operand, _):
+                return self._unary(op, self(operand), e)
+            case ast.Binary():
+                return self._binary(e)
+            case ast.Compare():
+                return compare(e.op, self(e.left, words), self(e.right, words), e, self)
+            case ast.Call():
+                return self._call(e)
+
+    def _attribute(self, e: ast.Attribute) -> Any:
+        value = self(e.of)
+        if isinstance(value, TensorValue):
+            axes = AXES[value.type.rank]
+            if e.name not in axes:
+                raise self.fail(
+                    "E0201",
+                    f"a tensor {value.type!r} has no size `{e.name}`",
+                    e.span,
+                    help=f"it has {', '.join(axes)}",
+                )
+            size = value.type.shape[axes.index(e.name)]
+            if not isinstance(size, int):
+                raise self.fail(
+                    "E0208", f"the batch size {size} is not known while a net is compiled", e.span
+                )
+            return size
+        parts = getattr(value, "parts", None)  # a fact, such as a receptive field
+        if isinstance(parts, dict) and e.name in parts:
+            return parts[e.name]  # pyright: ignore[reportUnknownVariableType]
+        raise self.fail("E0208", f"{said(value)} has no `.{e.name}`", e.span)
+
+    def _unary(self, op: str, value: Any, e: ast.Unary) -> Any:
+        if op == "not":
+            return not self._truth(value, e.operand)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.fail("E0208", f"`-` needs a number, not {said(value)}", e.span)
+        return -value
+
+    def _truth(self, value: Any, e: ast.Expr) -> bool:
+        if not isinstance(value, bool):
+            raise self.fail("E0208", f"a condition must be true or false, not {said(value)}", e.span)
+        return value
+
+    def condition(self, e: ast.Expr) -> bool:
+        return self._truth(self(e), e)
+
+    def _binary(self, e: ast.Binary) -> Any:
+        if e.op in ("and", "or"):
+            left = self._truth(self(e.left), e.left)
+            if left == (e.op == "or"):
+                return left
+            return self._truth(self(e.right), e.right)
+        a, b = self(e.left), self(e.right)
+        if isinstance(a, list) and isinstance(b, list) and e.op == "+":
+            return [*a, *b]  # pyright: ignore[reportUnknownVariableType]
+        for value, side in ((a, e.left), (b, e.right)):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise self.fail("E0208", f"`{e.op}` needs numbers, not {said(value)}", side.span)
+        return self._arithmetic(e, a, b)
+
+    def _arithmetic(self, e: ast.Binary, a: float, b: float) -> Any:
+        if e.op in "/%" and b == 0:
+            raise self.fail("E0208", f"division of {said(a)} by zero", e.span)
+        whole = isinstance(a, int) and isinstance(b, int)
+        if e.op == "/" and whole:
+            if a % b:
+                raise self.fail(
+                    "E0208",
+                    f"{a} / {b} is not whole",
+                    e.span,
+                    help="sizes are exact: mend one of the numbers",
+                )
+            return a // b
+        results: dict[str, Callable[[], Any]] = {
+            "+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b, "/": lambda: a / b, "%": lambda: a % b,
+        }  # fmt: skip
+        value = results[e.op]()
+        if (whole and abs(value) > MAX_INT) or not isfinite(value):
+            raise self.fail("E0803", f"the result of `{e.op}` is beyond 2^63", e.span)
+        return value
+
+    def _call(self, e: ast.Call) -> Any:
+        if e.name in self.facts:
+            return self.facts[e.name](self, e)
+        if e.name in _FUNCTIONS:
+            if any(a.name for a in e.arguments):
+                raise self.fail("E0203", f"`{e.name}` takes no named arguments", e.span)
+            return _FUNCTIONS[e.name](self, e, [self(a.value) for a in e.arguments])
+        if e.name in LAYERS:
+            return LayerValue(e)
+        known = [*self.facts, *_FUNCTIONS, *LAYERS]
+        raise self.fail(
+            "E0201", f"unknown function `{e.name}`", e.name_span, help=did_you_mean(e.name, known)
+        )
+
+
+def compare(op: str, a: Any, b: Any, e: ast.Compare, at: Evaluator) -> bool:
+    """`a op b`, which for an order must be numbers."""
+    if op in ("==", "!="):
+        return (a == b) == (op == "==")
+    for value, side in ((a, e.left), (b, e.right)):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise at.fail("E0208", f"`{op}` needs numbers, not {said(value)}", side.span)
+    return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op]
+
+
+# ---- Functions that every expression knows -------------------------------------------------------------------------
+
+
+def _ints(at: Evaluator, e: ast.Call, values: list[Any]) -> list[int]:
+    for value, a in zip(values, e.arguments, strict=True):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise at.fail("E0207", f"`{e.name}` takes ints, not {said(value)}", a.span)
+    return values
+
+
+def _range(at: Evaluator, e: ast.Call, values: list[Any]) -> list[int]:
+    ints = _ints(at, e, values)
+    if len(ints) not in (1, 2):
+        raise at.fail("E0206", f"`range` takes one or two ints, not {len(ints)}", e.span)
+    numbers = range(*ints)
+    if len(numbers) > MAX_LIST:
+        raise at.fail("E0802", f"a range of {len(numbers)} is longer than the limit of {MAX_LIST}", e.span)
+    return list(numbers)
+
+
+def _extreme(pick: Callable[[list[int]], int]) -> Callable[[Evaluator, ast.Call, list[Any]], int]:
+    def run(at: Evaluator, e: ast.Call, values: list[Any]) -> int:
+        if not values:
+            raise at.fail("E0206", f"`{e.name}` needs at least one int", e.span)
+        return pick(_ints(at, e, values))
+
+    return run
+
+
+def _len(at: Evaluator, e: ast.Call, values: list[Any]) -> int:
+    if len(values) != 1 or not isinstance(values[0], list):
+        raise at.fail("E0207", "`len` takes one list", e.span)
+    return len(values[0])  # pyright: ignore[reportUnknownArgumentType]
+
+
+_FUNCTIONS: Final[dict[str, Callable[[Evaluator, ast.Call, list[Any]], Any]]] = {
+    "range": _range, "min": _extreme(min), "max": _extreme(max), "len": _len,
+}  # fmt: skip

@@ -1,0 +1,109 @@
+"""The graph of a net: the user's drawing, one node a layer.  Reports, receptive fields and pictures speak of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netc.errors import Span
+from netc.layers.base import Layer
+from netc.types import Shape, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What a layer owns: a trained parameter, or a state that it keeps.  `shape` is that of files: [out, in, R, S]."""
+
+    name: str
+    shape: Shape
+    count: int
+    trained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What is known of a layer from its primitives: the logical type of its result, its weights and its costs.
+
+    `macs` are multiplications by weights, `flops` all operations; forward, one example.
+    """
+
+    type: TensorType
+    weights: tuple[Weight, ...]
+    macs: int
+    flops: int
+
+    @property
+    def params(self) -> int:
+        return sum(w.count for w in self.weights if w.trained)
+
+    @property
+    def state(self) -> int:
+        return sum(w.count for w in self.weights if not w.trained)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One turn of a block that a node lies in: `basic2`, which is `Basic(128, stride=2)`."""
+
+    name: str
+    block: str
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An input (`layer` is None) or a layer applied to the results of other nodes.
+
+    `id` is its place in `Graph.nodes`, which are in topological order; `tensor` is the name that the user gave its
+    result, or nothing.
+    """
+
+    id: int
+    name: str  # within its scope: `c1`, `conv2`
+    scopes: tuple[Scope, ...]  # outermost first
+    layer: Layer | None
+    inputs: tuple[int, ...]
+    expansion: Expansion
+    span: Span
+    trace: tuple[str, ...]
+    tensor: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where its weights are found: `basic2.conv1`."""
+        return ".".join([s.name for s in self.scopes] + [self.name])
+
+    @property
+    def type(self) -> TensorType:
+        return self.expansion.type
+
+    @property
+    def kind(self) -> str:
+        return self.layer.kind if self.layer else "input"
+
+    def describe(self) -> str:
+        return self.layer.describe() if self.layer else "input"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A net with all blocks expanded, all sizes known but the batch.
+
+    `tensors` are the names of the net's own scope, `settings` the values of its parameters and of the file's.
+    """
+
+    name: str
+    doc: str
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, int]
+    tensors: Mapping[str, int]
+    settings: Mapping[str, Any]
+    span: Span
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return tuple(n for n in self.nodes if n.layer is None)
+
+    def node(self, tensor: str) -> Node:
+        return self.nodes[self.tensors[tensor]]
