@@ -233,7 +233,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What could not be parsed.  Its error is told already; the names in it are neither missing nor unused."""
+    """What could not be parsed.  Its error is told already; the names in it are not missing or unused."""
 
     names: frozenset[str]
     span: Span

@@ -147,9 +147,8 @@ def number_value(text: str, span: Span) -> tuple[int | float, Diagnostic | None]
         shown = text if len(text) <= MAX_DIGITS else text[: MAX_DIGITS - 1] + "…"
         return 1, Diagnostic("E0106", f"`{shown}` is not a number", span, help=_number_help(text))
     _, fraction, exponent, suffix = match.groups()
-    too_large = Diagnostic(
-        "E0805", "this number is too large", span, help=f"the largest integer is {MAX_INT}"
-    )
+    help_ = "" if exponent else f"the largest integer is {MAX_INT}"
+    too_large = Diagnostic("E0805", "this number is too large", span, help=help_)
     if len(text) > MAX_DIGITS:
         message = f"this number has more than {MAX_DIGITS} characters, the most netc reads"
         return 1, Diagnostic("E0805", message, span)

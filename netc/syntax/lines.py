@@ -20,6 +20,7 @@ MAX_NESTING = 64  # brackets in brackets in one statement
 _CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 _OPENER = {closer: opener for opener, closer in _CLOSER.items()}
 _SIGN = {"LPAR": "(", "RPAR": ")", "LSQB": "[", "RSQB": "]", "LBRACE": "{", "RBRACE": "}"}
+_BODY = ("NET", "BLOCK", "TRAIN")
 _STATEMENT = frozenset({"INPUT", "OUTPUT", "EXPECT", "SHARED"})
 _ITEM = {
     "NET": ("NAME",),
@@ -60,13 +61,16 @@ class Splitter:
             token = self.tokens[self.at]
             if token.type == "_NL":
                 self.at += 1
-            elif self.header is not None and (token.type == "$END" or self.begins_item(self.at)):
+            elif token.type in _BODY and self._is_inner(token):
+                out.append(self._inner_item(token))
+            elif self.header is not None and (token.type == "$END" or self._begins_outer(token)):
                 out.append(self._end_unclosed_body(token))
             elif token.type == "$END":
                 return out
             elif token.type == "RBRACE":
                 if self.header is None or self._closes_too_early():
-                    self.error("E0110", f"this `}}` closes nothing{self._too_early()}", token)
+                    too_early = "ends its body too early: more of it follows"
+                    self.error("E0110", f"this `}}` {too_early if self.header else 'closes nothing'}", token)
                     self.at += 1
                 else:
                     self.at += 1
@@ -94,8 +98,27 @@ class Splitter:
             return False
         return follow.col > header[0].col
 
-    def _too_early(self) -> str:
-        return ": its body goes on below" if self.header else ""
+    def _begins_outer(self, token: Token) -> bool:
+        return self.begins_item(self.at) and not self._is_inner(token)
+
+    def _is_inner(self, token: Token) -> bool:
+        """Whether an item begins that stands, by its indentation, inside another."""
+        return self.header is not None and self.begins_item(self.at) and token.col > self.header[0].col
+
+    def _inner_item(self, token: Token) -> Line:
+        """The whole of that item, which is told of here."""
+        header = self.header or [token]
+        message = f"`{token.text}` stands at the top level, not inside a `{header[0].text}`"
+        self.error("E0118", message, token)
+        start, depth = self.at, 0
+        while not (self.tokens[self.at].type == "_NL" and depth <= 0):
+            kind = self.tokens[self.at].type
+            if kind == "$END" or (kind == "RBRACE" and depth == 0):
+                break
+            depth += {"LBRACE": 1, "RBRACE": -1}.get(kind, 0)
+            self.at += 1
+        tokens = [t for t in self.tokens[start : self.at] if t.type != "_NL"]
+        return Line("statement", [*tokens, _line_end(tokens[-1])], True)
 
     def _end_unclosed_body(self, token: Token) -> Line:
         brace = self.header[-1] if self.header else token
@@ -145,7 +168,7 @@ class _Statement:
         self.out.append(_line_end(last))
         if not self.is_header:
             return Line("statement", self.out, self.reported)
-        if self.first.type in ("NET", "BLOCK", "TRAIN") and self._goes_on_deeper(s.at + 1):
+        if self.first.type in _BODY and self._goes_on_deeper(s.at + 1):
             s.header = self.out
             return Line("open", self.out, self.reported)
         return Line("item", self.out, self.reported)
@@ -269,7 +292,7 @@ class _Statement:
     def _give_up(self) -> None:
         """Ends the statement where its lines turn back to its own indentation; brackets say no more."""
         s = self.s
-        opener = self.open[-1]
+        opener = self.open[0]
         self._unclosed(opener)
         end = s.at
         # The lines cut off are read again; a file of nothing but lost brackets must not take quadratic time.
@@ -280,7 +303,9 @@ class _Statement:
                 and (token.line, token.col) > (opener.line, opener.col)
                 and token.col <= self.first.col
             ):
-                end = at
+                # A `}` here ends the brace that was opened first; one inside it was lost.
+                ends = token.type == "RBRACE" and opener.type == "LBRACE" and token.col == self.first.col
+                end = at + 1 if ends else at
                 break
         self.out = [t for t in s.tokens[self.start : end] if t.type != "_NL"]
         s.looked_again += s.at - end

@@ -49,8 +49,8 @@ class Machine:
     def feed(self, kind: str, value: Value, place: Place | None) -> Value:
         """Takes the token; the result of the parse comes back after `$END`.
 
-        Raises Unexpected where it does not fit, TooDeep where what it ends is nested too deep; the stacks then
-        still hold all that was there before the statement.
+        Raises Unexpected where it does not fit, TooDeep where what it ends is nested too deep; the stacks
+        then still hold all that was there before the statement.
         """
         t = self.tables
         while True:

@@ -1,8 +1,8 @@
 """The LALR tables of the language: made by Lark from the grammar, kept in the user's cache.
 
-Importing Lark takes 60 ms and making the tables 100 ms, on every start; reading them back takes 2 ms.  What is
-kept is what Lark's own stand-alone generator keeps (`Lark.memo_serialize`), cut down to what `machine` needs,
-as JSON.
+Importing Lark takes 60 ms and making the tables 100 ms, on every start; reading them back takes 2 ms.  What
+is kept is what Lark's own stand-alone generator keeps (`Lark.memo_serialize`), as JSON and cut down to what
+`machine` needs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """An LALR automaton and its lexer.  An action `s >= 0` goes to state s, `a < 0` reduces by rule `-1 - a`."""
+    """An LALR automaton and its lexer.  Action `s >= 0` goes to state s, `a < 0` reduces by rule `-1 - a`."""
 
     terminals: tuple[tuple[str, str], ...]  # name and regular expression, in the order they are tried
     keywords: dict[str, str]  # word to terminal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,17 +13,18 @@ ITEM_WORDS = ("net", "block", "train", "param", "from")
 STATEMENT_WORDS = ("input", "output", "expect", "shared")
 _OPERATORS = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "COMPARE", "AND", "OR"})
 _SIGNS = {
-    "_ARROW": "`->`", "LBRACE": "`{`", "RBRACE": "`}`", "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`",
-    "RSQB": "`]`",
-    "COMMA": "`,`", "COLON": "`:`", "EQUAL": "`=`", "DOT": "`.`", "IN": "`in`", "IMPORT": "`import`",
+    "COMMA": "`,`", "_ARROW": "`->`", "LBRACE": "`{`", "RBRACE": "`}`", "LPAR": "`(`", "RPAR": "`)`",
+    "LSQB": "`[`", "RSQB": "`]`",
+    "COLON": "`:`", "EQUAL": "`=`", "DOT": "`.`", "IN": "`in`", "IMPORT": "`import`",
     "STRING": "a string", "NUMBER": "a number", "NAME": "a name", "_NL": "the end of the line",
 }  # fmt: skip
 _INSTEAD = {
     "→": "write `->`", "⟶": "write `->`", "×": "write `*`", "·": "write `*`", "−": "write `-`",
     "–": "write `-`",
-    "≤": "write `<=`", "≥": "write `>=`", "≠": "write `!=`", "&": "write `and`", "|": "write `or`",
+    "≤": "write `<=`", "≥": "write `>=`", "≠": "write `!=`", "&": "write `and`",
+    "|": "write `->` between layers, `or` between conditions",
     "!": "write `not`", "'": 'strings stand in `"`', "“": 'strings stand in `"`', "”": 'strings stand in `"`',
-    ";": "a line end ends a statement: give each statement a line",
+    ";": "write one statement a line",
     "\\": "a line end inside brackets needs no `\\`",
     "^": "there are no powers: write the product", "~": "write `not`", "@": "write a block, or a layer",
     "$": "a setting is used by its name alone", "?": "write `if condition { layers } else { layers }`",
@@ -32,6 +32,23 @@ _INSTEAD = {
 
 
 Place = Literal["file", "net", "block", "train"]
+
+
+_FOREIGN = {
+    "//": "a comment begins with `#`; exact division is written `/`",
+    "**": "there are no powers: write the product",
+    "=>": "layers are joined by `->`",
+    ">>": "layers are joined by `->`",
+    "->>": "layers are joined by `->`",
+    "--": "there is no `--`; layers are joined by `->`",
+    "+=": "a name is given once: write `z = x + y`",
+    "-=": "a name is given once: write `z = x - y`",
+    "*=": "a name is given once: write `z = x * y`",
+    "===": "write `==`",
+    "++": "there is no `++`",
+    "::": "write one `:`",
+    "..": "there are no ranges; write the list",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +85,15 @@ class Context:
 
 def explain(c: Context) -> Diagnostic:
     """The one diagnostic of a statement that does not parse."""
-    for case in (
-        _wrong_number,
-        _reserved,
-        _first_word,
-        _comparison,
-        _python,
-        _arrow,
-        _equals,
-        _inside,
-        _end,
-        _sign,
-    ):
+    for case in _CASES:
         found = case(c)
         if found:
             return found
+    help_ = ""
+    if c.tokens[0].type == "INPUT" and "LSQB" in c.accepts:
+        help_ = "an input states its sizes: `input x: [N, 3, 32, 32]`"
     after = f" after `{_cut(c.before.text)}`" if c.before and c.before.text else ""
-    return c.error("E0101", f"expected {expected(c.accepts, c.where)}{after}, found {_found(c.token)}")
+    return c.error("E0101", f"expected {expected(c.accepts, c.where)}{after}, found {_found(c.token)}", help_)
 
 
 def bad_character(token: Token, path: str) -> Diagnostic:
@@ -156,27 +165,29 @@ def _is_word(token: Token) -> bool:
 
 
 def _wrong_number(c: Context) -> Diagnostic | None:
+    if c.token.type == "DOT" and c.follow() == "NUMBER" and "NUMBER" in c.accepts:
+        written = f".{c.tokens[c.at + 1].text}"
+        at = c.token._replace(text=written)
+        return c.error("E0106", f"`{written}` is not a number", f"write `0{written}`", at)
     if c.token.type != "NUMBER":
         return None
-    if c.before and c.before.type == "DOT" and c.before.end == c.token.col:
-        point = c.before._replace(text=f".{c.token.text}")
-        return c.error("E0106", f"`.{c.token.text}` is not a number", f"write `0.{c.token.text}`", point)
     return number_value(c.token.text, c.token.span(c.path))[1]
 
 
 def _reserved(c: Context) -> Diagnostic | None:
     """`in` used as a name: where a name fits, or before an `=`."""
-    word, before = c.token, c.before
-    if before and c.at == 1 and _is_word(before) and c.token.type in ("EQUAL", "_ARROW", "COMMA"):
-        word = before
-    elif not (_is_word(word) and "NAME" in c.accepts and c.at and c.follow() != "NAME"):
+    word = c.token
+    if c.at == 1 and _is_word(c.tokens[0]) and word.type in ("EQUAL", "_ARROW", "COMMA"):
+        word = c.tokens[0]
+    elif not _is_word(word):
         return None
-    if word is c.token and word.type in ("IF", "FOR") and "NUMBER" in c.accepts:
-        return c.error(
-            "E0101",
-            f"`{word.text}` is a layer, and needs a tensor before it",
-            f"y = x -> {word.text} … {{ … }}",
-        )
+    elif c.follow() not in ("EQUAL", "_ARROW", "COMMA") if c.at == 0 else "NAME" not in c.accepts:
+        return None
+    if word.type in ("AND", "OR", "ELSE"):
+        return None
+    if word.type in ("IF", "FOR") and "NUMBER" in c.accepts:
+        help_ = f"y = x -> {word.text} … {{ … }}"
+        return c.error("E0101", f"`{word.text}` is a layer, and needs a tensor before it", help_)
     message = f"`{word.text}` is a word of the language, and cannot be a name"
     return c.error("E0104", message, f"choose another name, such as `{word.text}_1`", word)
 
@@ -199,6 +210,8 @@ def _first_word(c: Context) -> Diagnostic | None:
         return c.error(
             "E0114", f"expected `net`, `block`, `train`, `param` or `from`, found {_found(first)}", help_
         )
+    if c.at == 0 and c.where != "file" and first.type in ("PARAM", "FROM", "NETC", "IMPORT"):
+        return c.error("E0118", f"`{first.text}` stands at the top level, not inside a `{c.where}`")
     if c.at == 0 and c.where == "block" and first.text in ("input", "output", "expect"):
         helps = {
             "input": "a block names its inputs in its first line: `block B: x -> y {`",
@@ -222,6 +235,8 @@ def _first_word(c: Context) -> Diagnostic | None:
 
 def _comparison(c: Context) -> Diagnostic | None:
     kind = c.token.type
+    if kind == "COLON" and {"EQUAL", "RPAR"} <= c.accepts and c.where != "file":
+        return c.error("E0105", "an argument gets its value with `=`", "write `=`")
     if kind == "COMPARE" and c.token.text == "==" and "EQUAL" in c.accepts:
         return c.error("E0105", "`==` compares; a value is given with `=`", "write `=`")
     if kind == "EQUAL" and "COMPARE" in c.accepts and c.before:
@@ -275,6 +290,9 @@ def _arrow(c: Context) -> Diagnostic | None:
 
 def _equals(c: Context) -> Diagnostic | None:
     """A statement that gives its result no name."""
+    if c.where == "train" and c.at == 1 and c.token.type in ("EQUAL", "COLON"):
+        help_ = f"a setting is a word and its value: `{_cut(c.tokens[0].text)} 64`"
+        return c.error("E0103", f"a setting takes no `{c.token.text}`", help_)
     if c.where not in ("net", "block") or c.tokens[0].type != "NAME" or "EQUAL" not in c.accepts:
         return None
     if c.has("EQUAL", "_ARROW", "LPAR") or c.token.type == "EQUAL":
@@ -286,13 +304,17 @@ def _equals(c: Context) -> Diagnostic | None:
 
 
 def _inside(c: Context) -> Diagnostic | None:
-    if c.token.type == "_ARROW" and c.accepts & {"RPAR", "RSQB"}:
+    """An arrow where one tensor or one layer stands."""
+    if c.token.type != "_ARROW":
+        return None
+    if c.accepts & {"RPAR", "RSQB"}:
         help_ = "give the chain a name on a line of its own, and use the name here"
         return c.error("E0113", "a chain cannot stand inside `( )` or `[ ]`", help_)
-    if c.token.type == "_ARROW" and c.tokens[0].type in ("OUTPUT", "EXPECT"):
-        return c.error(
-            "E0113", f"a chain cannot stand after `{c.tokens[0].text}`", "give the chain a name first"
-        )
+    word = c.tokens[0].text
+    if word in ("output", "expect", "shared"):
+        one = "a shared name stands for one layer or block"
+        help_ = one if word == "shared" else "give the chain a name first"
+        return c.error("E0113", f"a chain cannot stand after `{word}`", help_)
     return None
 
 
@@ -304,23 +326,23 @@ def _end(c: Context) -> Diagnostic | None:
 
 def _sign(c: Context) -> Diagnostic | None:
     """Signs of other languages that are made of ours."""
-    if not c.before or c.before.end != c.token.col or c.before.line != c.token.line:
-        return None
-    pair = c.before.text + c.token.text
-    helps = {
-        "//": "a comment begins with `#`; exact division is written `/`",
-        "**": "there are no powers: write the product",
-        "=>": "layers are joined by `->`",
-        ">>": "layers are joined by `->`",
-        "->>": "layers are joined by `->`",
-        "-->": "layers are joined by `->`",
-        "+=": "a name is given once: write `z = x + y`",
-        "++": "there is no `++`",
-    }
-    if pair not in helps or not re.fullmatch(r"\W+", pair):
-        return None
-    both = c.before._replace(text=pair)
-    return c.error("E0115", f"`{pair}` is not a sign of the language", helps[pair], both)
+    for at in (c.at, c.at + 1):
+        pair = c.tokens[max(0, at - 1) : at + 1]
+        if len(pair) < 2 or pair[0].line != pair[1].line or pair[0].end != pair[1].col:
+            continue
+        both = pair[0]._replace(text=pair[0].text + pair[1].text)
+        if both.text in _FOREIGN:
+            return c.error("E0115", f"`{both.text}` is not a sign of the language", _FOREIGN[both.text], both)
+    before = c.before
+    clings = before and before.type == "NAME" and (before.line, before.end) == c.token[2:]
+    if before and clings and c.token.type in ("LSQB", "LBRACE") and "LPAR" in c.accepts:
+        return c.error("E0115", f"the arguments of `{_cut(before.text)}` stand in `( )`")
+    return None
+
+
+_CASES = (
+    _wrong_number, _reserved, _first_word, _sign, _comparison, _python, _arrow, _equals, _inside, _end,
+)  # fmt: skip
 
 
 def misplaced_version(first: Span, second: Span) -> Diagnostic:
