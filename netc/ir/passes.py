@@ -1,6 +1,6 @@
 """Named passes: pure functions from program to program, in an order, each checked.
 
-Later work (fusion, folding) adds a function here and nothing elsewhere.
+Later work (folding, epilogues) adds a function here and nothing elsewhere.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from netc.ir.check import check
+from netc.ir.fuse import fuse
 from netc.ir.program import Equation, Program
 from netc.ops.primitive import Primitive, Value
 
@@ -52,7 +53,7 @@ def _params_key(params: Any) -> str:
     return repr(sorted(params.items()))
 
 
-PASSES: Final[tuple[Pass, ...]] = (share_equal, drop_unused)
+PASSES: Final[tuple[Pass, ...]] = (share_equal, drop_unused, fuse)
 
 
 def simplify(program: Program, passes: tuple[Pass, ...] = PASSES) -> Program:

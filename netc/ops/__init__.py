@@ -4,6 +4,7 @@
 """
 
 from netc.ops.contract import conv, conv_data, conv_weights, dot
+from netc.ops.fused import fused
 from netc.ops.normalise import (
     batch_norm,
     batch_norm_grad,
