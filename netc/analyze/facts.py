@@ -12,7 +12,7 @@ from netc.graph.model import Graph, Node
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a program really allocates, from its plan, at a batch size."""
+    """Bytes that inference and training allocate, from the plans of the programs that would run."""
 
     infer: int
     train: int
@@ -47,8 +47,13 @@ class Facts:
         return sum(n.expansion.flops for n in self.graph.nodes)
 
     @cached_property
-    def memory(self) -> Memory:
+    def bytes(self) -> Memory:
         return self.measure(self.graph)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that training at batch 1 allocates."""
+        return self.bytes.train
 
     @cached_property
     def fields(self) -> tuple[Field | None, ...]:
@@ -65,9 +70,9 @@ class Facts:
 
     @cached_property
     def last_map(self) -> Node | None:
-        """The last node whose result is a feature map that sees less than the whole input by itself."""
+        """The last feature map that sees, gates aside, a bounded part of the input."""
         for node in reversed(self.graph.nodes):
             field = self.fields[node.id]
-            if node.layer and node.type.rank == 4 and field and field.axes and not field.whole:
+            if node.layer and node.type.rank == 4 and field and field.axes:
                 return node
         return None

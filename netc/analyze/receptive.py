@@ -47,7 +47,10 @@ class Axis:
         return -self.at(0)[0]
 
     def through(self, w: Window) -> Axis:
-        paths = ((s * w.stride, lo - s * w.pad, hi + s * (w.dilation * (w.kernel - 1) - w.pad)) for s, lo, hi in self.paths)
+        paths = (
+            (s * w.stride, lo - s * w.pad, hi + s * (w.dilation * (w.kernel - 1) - w.pad))
+            for s, lo, hi in self.paths
+        )
         return Axis(tuple(paths), self.aligned)
 
 

@@ -29,7 +29,6 @@ class Builder:
         self.outputs: dict[str, Value] = {}
         self.updates: dict[Value, Value] = {}
         self.node = ""
-        self._counter: Value | None = None
         self._ids = count()
         self._streams = count()
 
@@ -78,6 +77,10 @@ class Builder:
     def state(self, name: str, shape: Shape, value: float) -> Value:
         """What a layer remembers from step to step without being trained: running statistics."""
         return self.input(self._path(name), TensorType(shape, self.dtype), "state", Init("constant", value))
+
+    def slot(self, name: str, of: Value) -> Value:
+        """What an optimiser remembers of the parameter `of`; it starts at 0."""
+        return self.input(name, of.type, "slot", Init("constant"))
 
     def scalar(self, name: str) -> Value:
         return self.input(name, TensorType((), self.dtype), "scalar")

@@ -1,0 +1,138 @@
+"""`expect` lines: claims about a net that `netc check` proves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from netc.analyze.facts import Facts
+from netc.analyze.receptive import Field
+from netc.errors import Diagnostic, Report
+from netc.graph.evaluate import Evaluator, Failed, TensorValue, compare
+from netc.graph.model import Graph
+from netc.layers import said
+from netc.syntax import ast
+from netc.types import N, Size
+
+
+@dataclass(frozen=True)
+class FieldFact:
+    """A receptive field in an expression: equal to its size, with `.stride`, `.pad` and `.local`."""
+
+    field: Field
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        f = self.field
+        return {
+            "size": _square(f.size),
+            "stride": _square(f.stride),
+            "pad": _square(f.pad),
+            "local": _square(f.local),
+        }
+
+
+TOTALS: Final = ("params", "macs", "flops", "depth", "memory")
+
+
+def _square(pair: tuple[int, int] | None) -> Any:
+    """One number where height and width agree; `whole` where it is the whole input."""
+    if pair is None:
+        return "whole"
+    return pair[0] if pair[0] == pair[1] else pair
+
+
+def prove(net: ast.Net, graph: Graph, facts: Facts, report: Report) -> None:
+    """Holds every `expect` of a net against its facts; E0701 where one fails, with what was found."""
+    scope: dict[str, Any] = {"N": N, **graph.settings}
+    scope.update({name: TensorValue(node, graph.nodes[node].type) for name, node in graph.tensors.items()})
+    labels = {n.name: n for n in graph.nodes if not n.scopes}
+    for name, node in labels.items():  # a label says what comes out of its layer
+        scope.setdefault(name, TensorValue(node.id, node.type))
+    claims = [s.claim for s in net.body if isinstance(s, ast.Expect)]
+    for total in TOTALS:
+        if any(total in _names(claim) for claim in claims):  # only what is asked for is computed
+            scope.setdefault(total, getattr(facts, total))
+    at = Evaluator(report, scope, (), {"rf": _rf(facts), "shape": _shape})
+    for statement in net.body:
+        if isinstance(statement, ast.Expect):
+            try:
+                _prove(statement, at)
+            except Failed:
+                continue
+
+
+def _prove(statement: ast.Expect, at: Evaluator) -> None:
+    claim = statement.claim
+    if not isinstance(claim, ast.Compare):
+        help = "write `expect params == 61_706`"
+        raise at.fail("E0702", "an `expect` compares a fact with a value", claim.span, help=help)
+    left, right = _plain(at(claim.left)), _plain(at(claim.right))
+    if not compare(claim.op, left, right, claim, at):
+        found = f"{_text(claim.left)} is {_figure(left)}"
+        message = f"expected {_text(claim.left)} {claim.op} {_figure(right)}, and {found}"
+        at.report.add(Diagnostic("E0701", message, claim.span, found))
+
+
+def _names(e: ast.Expr) -> set[str]:
+    """The bare names in a claim."""
+    match e:
+        case ast.Name():
+            return {e.id}
+        case ast.Compare() | ast.Binary():
+            return _names(e.left) | _names(e.right)
+        case ast.Unary():
+            return _names(e.operand)
+        case _:
+            return set()
+
+
+def _plain(value: Any) -> Any:
+    return value.parts["size"] if isinstance(value, FieldFact) else value
+
+
+def _text(e: ast.Expr) -> str:
+    match e:
+        case ast.Name(name, _):
+            return name
+        case ast.Call(name, arguments, _, _):
+            return f"{name}({', '.join(_text(a.value) for a in arguments)})"
+        case ast.Attribute(of, name, _):
+            return f"{_text(of)}.{name}"
+        case _:
+            return "the value"
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}".replace(",", "_")
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"  # pyright: ignore[reportUnknownArgumentType]
+    if value == "whole":
+        return "the whole input"
+    return said(value)
+
+
+def _tensor(at: Evaluator, e: ast.Call) -> TensorValue:
+    if len(e.arguments) != 1 or e.arguments[0].name:
+        raise at.fail("E0206", f"`{e.name}` takes one tensor", e.span)
+    value = at(e.arguments[0].value)
+    if not isinstance(value, TensorValue):
+        raise at.fail("E0207", f"`{e.name}` takes a tensor, not {said(value)}", e.arguments[0].span)
+    return value
+
+
+def _rf(facts: Facts) -> Callable[[Evaluator, ast.Call], FieldFact]:
+    def rf(at: Evaluator, e: ast.Call) -> FieldFact:
+        field = facts.fields[_tensor(at, e).node]
+        if field is None:
+            message = "no feature map flows into this tensor, so it has no receptive field"
+            raise at.fail("E0702", message, e.span)
+        return FieldFact(field)
+
+    return rf
+
+
+def _shape(at: Evaluator, e: ast.Call) -> list[Size]:
+    return list(_tensor(at, e).type.shape)

@@ -1,0 +1,164 @@
+"""From a file's text to nets with all that is known of them: what every command begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from netc.analyze.expect import prove
+from netc.analyze.facts import Facts, Memory
+from netc.errors import Diagnostic, NetError, Report, Span, did_you_mean
+from netc.graph.bind import read_setting
+from netc.graph.elaborate import Elaborated, elaborate
+from netc.graph.model import Graph
+from netc.lower import inference
+from netc.plan import plan
+from netc.resources import spec_path
+from netc.syntax import ast
+from netc.syntax.parse import parse, read
+from netc.train.spec import TrainSpec, default_spec, train_spec
+from netc.train.step import training_step
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One net of a file: its graph, its facts, and its train block's meaning if it has one."""
+
+    graph: Graph
+    facts: Facts
+    train: TrainSpec | None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A file with everything that was found in it.  `nets` are those that could be made, errors or not."""
+
+    path: str
+    text: str
+    file: ast.File
+    nets: Mapping[str, Compiled]
+    settings: Mapping[str, Any]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def sources(self) -> dict[str, str]:
+        return {self.path: self.text}
+
+    @property
+    def failed(self) -> bool:
+        return any(d.severity == "error" for d in self.diagnostics)
+
+    def must_be_right(self) -> Loaded:
+        """Itself, or NetError with every error of the file."""
+        if self.failed:
+            raise NetError(self.diagnostics, self.sources)
+        return self
+
+
+def find(name: str) -> Path:
+    """A path, or the spec of that name that ships with netc.  A file of one's own goes first."""
+    path = Path(name)
+    if path.exists() or path.suffix == ".net" or len(path.parts) > 1:
+        return path
+    return spec_path(name) or path
+
+
+def load_file(name: str, settings: Mapping[str, str] | None = None) -> Loaded:
+    """Reads and compiles a file or a shipped spec.  Raises NetError only where it cannot be read at all."""
+    path = find(name)
+    return load_text(read(str(path)), str(path), settings)
+
+
+def load_text(text: str, path: str = "<text>", settings: Mapping[str, str] | None = None) -> Loaded:
+    """Compiles a text.  `settings` are those of the command line: `classes`, `depth`, `train.batch`."""
+    given = settings or {}
+    file, found = parse(text, path)
+    report = Report()
+    for diagnostic in found:
+        report.add(diagnostic)
+    values = {k: read_setting(v) for k, v in given.items() if not k.startswith("train.")}
+    made = elaborate(file, values, report)
+    _all_taken(values, made, file, report)
+    nets = {item.name.id: item for item in file.items if isinstance(item, ast.Net)}
+    blocks = _train_blocks(file, made, given, report)
+    compiled: dict[str, Compiled] = {}
+    for name, graph in made.graphs.items():
+        spec = train_spec(blocks[name], graph, made.settings, report) if name in blocks else None
+        facts = Facts(graph, partial(measure, spec=spec))
+        if not _broken(graph, report):
+            prove(nets[name], graph, facts, report)
+        compiled[name] = Compiled(graph, facts, spec)
+    return Loaded(path, text, file, compiled, given, report.sorted())
+
+
+def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> Memory:
+    """Bytes of inference and of training, as the plans of their programs place them."""
+    training = training_step(graph, spec or default_spec(graph), batch)
+    return Memory(plan(inference(graph, batch)).peak_bytes, plan(training).peak_bytes)
+
+
+def _broken(graph: Graph, report: Report) -> bool:
+    """Whether some mistake lies inside the net, so that its totals mean nothing."""
+    s = graph.span
+    return any(
+        d.severity == "error" and d.span.file == s.file and s.line <= d.span.line <= s.end_line
+        for d in report.items
+    ) or any(
+        d.severity == "error" and d.trace and d.trace[0].split(".")[0] == graph.name for d in report.items
+    )
+
+
+def _all_taken(values: Mapping[str, Any], made: Elaborated, file: ast.File, report: Report) -> None:
+    """A setting from outside that nothing takes is a mistake."""
+    known = [i.parameter.name.id for i in file.items if isinstance(i, ast.Param)]
+    known += [p.name.id for i in file.items if isinstance(i, ast.Net) for p in i.parameters]
+    for name in values:
+        if name not in made.used:
+            help = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it has none")
+            at = Span(file.path, 1, 1, 1, 1)
+            report.add(Diagnostic("E0203", f"the file has no setting `{name}`", at, help=help))
+
+
+def _train_blocks(
+    file: ast.File, made: Elaborated, given: Mapping[str, str], report: Report
+) -> dict[str, ast.Train]:
+    """The train block of each net, with the settings of the command line put in."""
+    nets = [item.name.id for item in file.items if isinstance(item, ast.Net)]
+    out: dict[str, ast.Train] = {}
+    for item in file.items:
+        if not isinstance(item, ast.Train):
+            continue
+        name = item.net.id if item.net else nets[0] if len(nets) == 1 else None
+        place = item.net.span if item.net else item.span
+        if name is None:
+            help = "write its name: train NAME { … }"
+            report.add(Diagnostic("E0603", "it is not said which net this trains", place, help=help))
+        elif name not in nets:
+            help = did_you_mean(name, nets)
+            report.add(Diagnostic("E0201", f"unknown net `{name}`", place, help=help))
+        elif name in out:
+            report.add(Diagnostic("E0204", f"net `{name}` has two train blocks", place))
+        elif name in made.graphs:
+            out[name] = _overridden(item, given, report)
+    return out
+
+
+def _overridden(block: ast.Train, given: Mapping[str, str], report: Report) -> ast.Train:
+    """The block with each `train.KEY=VALUE` in the place of its line."""
+    body = list(block.body)
+    for name, value in given.items():
+        if not name.startswith("train."):
+            continue
+        key = name.removeprefix("train.")
+        where = f"--set {name}"
+        file, found = parse(f"train {{ {key} {value} }}\n", where)
+        for diagnostic in found:
+            report.add(diagnostic)
+        made = file.items[0]
+        if found or not isinstance(made, ast.Train):
+            continue
+        body = [s for s in body if not (isinstance(s, ast.Setting) and s.key.id == key)] + list(made.body)
+    return ast.Train(block.net, tuple(body), block.doc, block.span)

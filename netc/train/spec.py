@@ -1,0 +1,336 @@
+"""The meaning of a train block: what is minimised, on which data, how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
+from netc.graph.bind import bind_fields, bind_layer
+from netc.graph.elaborate import tensor_type
+from netc.graph.evaluate import Evaluator, Failed
+from netc.graph.expansion import expansion
+from netc.graph.model import Graph
+from netc.layers import LAYERS, Layer, LayerError, loss
+from netc.layers.activation import Softmax
+from netc.syntax import ast
+from netc.train.settings import (
+    INITS,
+    OPTIMIZERS,
+    SCHEDULES,
+    STOPS,
+    Constant,
+    Early,
+    Optimizer,
+    Schedule,
+    Setting,
+    Sgd,
+)
+from netc.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Where the examples come from: `digits`, `mnist`, or `npz` with its path."""
+
+    kind: str
+    path: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One term of the sum that is minimised; an operand is a tensor of the net or the target, by name."""
+
+    name: str
+    layer: Layer
+    operands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The share of examples whose label is among the `k` largest logits."""
+
+    name: str
+    k: int
+    operands: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSpec:
+    """All that a train block says, defaults filled in."""
+
+    net: str
+    target: tuple[str, TensorType]
+    losses: tuple[Loss, ...]
+    metrics: tuple[Metric, ...]
+    data: Data | None = None
+    init: str = "glorot"
+    optimizer: Optimizer = field(default_factory=Sgd)
+    schedule: Schedule = field(default_factory=Constant)
+    stop: Early | None = None
+    batch: int = 32
+    epochs: int = 10
+    seed: int = 0
+
+
+KEYS: Final = (
+    "data", "loss", "metric", "init", "optimizer", "schedule", "augment", "batch", "epochs", "stop", "seed", "target",
+)  # fmt: skip
+_SOURCES: Final = {
+    "digits": True,
+    "mnist": True,
+    "npz": True,
+    "cifar10": False,
+    "folder": False,
+    "csv": False,
+}
+_REPEATED: Final = ("loss", "metric")
+
+S = TypeVar("S", bound=Setting)
+
+
+def default_spec(graph: Graph) -> TrainSpec:
+    """What a net without a train block would be trained by: cross-entropy of its first vector, or a squared error."""
+    name, node = next(iter(graph.outputs.items()))
+    t = graph.nodes[node].type
+    if t.rank == 2:
+        label = TensorType((t.shape[0],), "int")
+        return TrainSpec(
+            graph.name,
+            ("label", label),
+            (Loss("loss", loss.SoftmaxXent(), (name, "label")),),
+            (Metric("accuracy", 1, (name, "label")),),
+        )
+    return TrainSpec(
+        graph.name, ("target", t), (Loss("loss", loss.MeanSquaredError(), (name, "target")),), ()
+    )
+
+
+def train_spec(
+    block: ast.Train, graph: Graph, settings: Mapping[str, Any], report: Report
+) -> TrainSpec | None:
+    """The train block of a net; None where it is wrong, with every mistake in `report`."""
+    return _Reader(block, graph, settings, report).read()
+
+
+class _Reader:
+    """Reads one train block, setting by setting."""
+
+    def __init__(self, block: ast.Train, graph: Graph, settings: Mapping[str, Any], report: Report) -> None:
+        self.block, self.graph, self.report = block, graph, report
+        self.at = Evaluator(report, {**settings, **graph.settings}, (f"train {graph.name}",))
+        self.target: tuple[str, TensorType] | None = None
+        self.losses: list[Loss] = []
+        self.metrics: list[Metric] = []
+        self.values: dict[str, Any] = {}
+        self.seen: dict[str, Span] = {}
+        self.failed = False
+
+    def read(self) -> TrainSpec | None:
+        for statement in self.block.body:  # the target first: losses name it wherever it stands
+            if isinstance(statement, ast.Target):
+                self._attempt(lambda s=statement: self._target(s))
+        for statement in self.block.body:
+            if isinstance(statement, ast.Setting):
+                self._attempt(lambda s=statement: self._setting(s))
+            elif isinstance(statement, ast.Broken):
+                self.failed = True
+        if self.failed:
+            return None
+        if self.target is None or not self.losses:
+            what = "target" if self.target is None else "loss"
+            example = (
+                "target label: int[N]"
+                if self.target is None
+                else "loss main = [logits, label] -> softmax_xent"
+            )
+            message = f"the train block of `{self.graph.name}` has no {what}"
+            self.report.add(Diagnostic("E0603", message, _head(self.block), help=f"write `{example}`"))
+            return None
+        metrics = tuple(self.metrics) or tuple(self._accuracy())
+        return TrainSpec(self.graph.name, self.target, tuple(self.losses), metrics, **self.values)
+
+    def _attempt(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Failed:
+            self.failed = True
+
+    def _accuracy(self) -> list[Metric]:
+        """Where no metric is asked for, a classifier is measured by its accuracy."""
+        first = self.losses[0]
+        if isinstance(first.layer, loss.SoftmaxXent):
+            return [Metric("accuracy", 1, (first.operands[0], first.operands[1]))]
+        return []
+
+    # ---- settings -------------------------------------------------------------------------------------------------
+
+    def _target(self, s: ast.Target) -> None:
+        if self.target:
+            raise self.at.fail("E0204", "a train block has one target", s.span)
+        if s.name.id in self.graph.tensors:
+            raise self.at.fail("E0204", f"`{s.name.id}` is a tensor of the net already", s.name.span)
+        self.target = s.name.id, tensor_type(s.type, self.at)
+
+    def _setting(self, s: ast.Setting) -> None:
+        key = s.key.id
+        if key not in KEYS:
+            help = did_you_mean(key, KEYS) or f"a train block has {', '.join(KEYS)}"
+            raise self.at.fail("E0203", f"a train block has no setting `{key}`", s.key.span, help=help)
+        if key in self.seen and key not in _REPEATED:
+            note = Note(self.seen[key], "set here first")
+            raise self.at.fail("E0204", f"`{key}` is set twice", s.key.span, notes=(note,))
+        self.seen[key] = s.key.span
+        if key == "loss":
+            return self._loss(s)
+        if key == "metric":
+            return self._metrics(s)
+        if key == "augment":
+            message = "`augment` is in the language, but has no meaning in this version of netc"
+            raise self.at.fail("E0199", message, s.span)
+        if s.name or s.chain.steps or s.more:
+            raise self.at.fail("E0207", f"`{key}` takes one value", s.span)
+        self.values[key] = self._value(key, s.chain.source)
+
+    def _value(self, key: str, e: ast.Expr) -> Any:
+        match key:
+            case "data":
+                return self._data(e)
+            case "init":
+                return self._word(e, INITS)
+            case "optimizer":
+                return self._kind(e, OPTIMIZERS, "optimizer")
+            case "schedule":
+                return self._kind(e, SCHEDULES, "schedule")
+            case "stop":
+                return self._kind(e, STOPS, "stop")
+            case _:
+                return self._count(key, e, 0 if key == "seed" else 1)
+
+    def _count(self, key: str, e: ast.Expr, least: int) -> int:
+        value = self.at(e)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+            raise self.at.fail("E0207", f"`{key}` takes an int of at least {least}", e.span)
+        return value
+
+    def _word(self, e: ast.Expr, words: tuple[str, ...]) -> str:
+        if isinstance(e, ast.Name) and e.id in words:
+            return e.id
+        near = did_you_mean(e.id, words) if isinstance(e, ast.Name) else ""
+        raise self.at.fail("E0207", f"`init` takes {', '.join(words)}", e.span, help=near)
+
+    def _kind(self, e: ast.Expr, kinds: Mapping[str, type[S]], what: str) -> S:
+        call = ast.Call(e.id, (), e.span, e.span) if isinstance(e, ast.Name) else e
+        if not isinstance(call, ast.Call) or call.name not in kinds:
+            name = call.name if isinstance(call, ast.Call) else ""
+            help = did_you_mean(name, kinds) or f"there are {', '.join(kinds)}"
+            raise self.at.fail(
+                "E0202", f"unknown {what} `{name}`" if name else f"{what} takes a name", e.span, help=help
+            )
+        cls = kinds[call.name]
+        return cls(**bind_fields(call, cls.arguments(), self.at))
+
+    def _data(self, e: ast.Expr) -> Data:
+        name = e.id if isinstance(e, ast.Name) else e.name if isinstance(e, ast.Call) else ""
+        if name not in _SOURCES:
+            help = did_you_mean(name, _SOURCES) or f"there are {', '.join(_SOURCES)}"
+            raise self.at.fail(
+                "E0202", f"unknown data `{name}`" if name else "`data` takes a name", e.span, help=help
+            )
+        if not _SOURCES[name]:
+            message = f"data `{name}` is in the language, but has no meaning in this version of netc"
+            raise self.at.fail("E0199", message, e.span)
+        values = [self.at(a.value) for a in e.arguments] if isinstance(e, ast.Call) else []
+        wanted = 1 if name == "npz" else 0
+        if len(values) != wanted or not all(isinstance(v, str) for v in values):
+            takes = f'takes a path: {name}("data.npz")' if wanted else "takes no arguments"
+            raise self.at.fail("E0206", f"`{name}` {takes}", e.span)
+        return Data(name, values[0] if values else None, e.span)
+
+    # ---- losses and metrics ---------------------------------------------------------------------------------------
+
+    def _loss(self, s: ast.Setting) -> None:
+        step = s.chain.steps[0] if len(s.chain.steps) == 1 else None
+        if not isinstance(step, ast.Call) or s.more:
+            help = "write `loss main = [logits, label] -> softmax_xent`"
+            raise self.at.fail(
+                "E0603", "a loss is a list of tensors and one arrow to a loss layer", s.span, help=help
+            )
+        losses = [k for k, cls in LAYERS.items() if cls.loss]
+        if step.name not in losses:
+            help = did_you_mean(step.name, losses) or f"there are {', '.join(losses)}"
+            raise self.at.fail("E0202", f"unknown loss `{step.name}`", step.name_span, help=help)
+        layer = bind_layer(step.name, step, self.at)
+        names, types = self._operands(s.chain.source)
+        self._fits(layer, names, types, s.chain.source, step)
+        name = s.name.id if s.name else "loss" if not self.losses else f"loss{len(self.losses) + 1}"
+        if any(name == other.name for other in self.losses):
+            raise self.at.fail("E0204", f"two losses are called `{name}`", (s.name or s.key).span)
+        self.losses.append(Loss(name, layer, names))
+
+    def _operands(self, e: ast.Expr) -> tuple[tuple[str, ...], tuple[TensorType, ...]]:
+        items = e.items if isinstance(e, ast.ListExpr) else (e,)
+        names: list[str] = []
+        types: list[TensorType] = []
+        for item in items:
+            if not isinstance(item, ast.Name):
+                raise self.at.fail("E0209", "a tensor of the net or the target is named here", item.span)
+            if self.target and item.id == self.target[0]:
+                types.append(self.target[1])
+            elif item.id in self.graph.tensors:
+                types.append(self.graph.node(item.id).type)
+            else:
+                known = [*self.graph.tensors, *([self.target[0]] if self.target else [])]
+                help = did_you_mean(item.id, known)
+                raise self.at.fail("E0201", f"unknown tensor `{item.id}`", item.span, help=help)
+            names.append(item.id)
+        return tuple(names), tuple(types)
+
+    def _fits(
+        self, layer: Layer, names: tuple[str, ...], types: tuple[TensorType, ...], e: ast.Expr, step: ast.Call
+    ) -> None:
+        least, most = layer.operands
+        if not least <= len(types) <= (most or len(types)):
+            message = f"`{layer.kind}` takes {least} tensors, and gets {len(types)}"
+            raise self.at.fail("E0307", message, e.span)
+        try:
+            expansion(layer, types)
+        except LayerError as error:
+            raise self.at.fail(error.code, error.message, e.span, help=error.help) from None
+        first = self.graph.tensors.get(names[0])
+        if isinstance(layer, loss.SoftmaxXent) and first is not None:
+            if isinstance(self.graph.nodes[first].layer, Softmax):
+                note = Note(self.graph.nodes[first].span, "softmax is here")
+                message = "`softmax_xent` takes logits, and gets what a softmax has made of them"
+                help = "give it the tensor before the softmax"
+                raise self.at.fail("E0602", message, step.span, notes=(note,), help=help)
+
+    def _metrics(self, s: ast.Setting) -> None:
+        calls = [*s.chain.steps, *s.more]
+        names, types = self._operands(s.chain.source)
+        if len(types) != 2 or types[0].rank != 2 or types[1] != TensorType(types[0].shape[:1], "int"):
+            shown = " and ".join(map(repr, types))
+            raise self.at.fail(
+                "E0601",
+                f"a metric needs logits [N, C] and labels int[N], and gets {shown}",
+                s.chain.source.span,
+            )
+        for call in calls:
+            if not isinstance(call, ast.Call) or call.name not in ("accuracy", "top"):
+                raise self.at.fail("E0202", "unknown metric", call.span, help="there are accuracy and top(k)")
+            values = [self.at(a.value) for a in call.arguments]
+            if call.name == "accuracy" and not values:
+                self.metrics.append(Metric("accuracy", 1, (names[0], names[1])))
+            elif call.name == "top" and len(values) == 1 and isinstance(values[0], int) and values[0] >= 1:
+                self.metrics.append(Metric(f"top{values[0]}", values[0], (names[0], names[1])))
+            else:
+                raise self.at.fail("E0206", "write `accuracy` without arguments, or `top(k)`", call.span)
+
+
+def _head(block: ast.Train) -> Span:
+    """The line of a train block's header."""
+    s = block.span
+    width = len("train") + (1 + len(block.net.id) if block.net else 0)
+    return Span(s.file, s.line, s.col, s.line, s.col + width)

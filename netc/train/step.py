@@ -1,0 +1,72 @@
+"""The programs of training: one whole step, a gradient, an evaluation."""
+
+from __future__ import annotations
+
+from netc import ops
+from netc.graph.model import Graph
+from netc.ir.builder import Builder
+from netc.ir.grad import gradients, one
+from netc.ir.passes import simplify
+from netc.ir.program import Program
+from netc.layers.loss import mean
+from netc.lower import at_batch, channels_last, emit
+from netc.ops.primitive import Value
+from netc.train.spec import TrainSpec
+from netc.types import DType
+
+
+def training_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
+    """Forward, backward and the optimiser's update of every parameter: outputs `loss` and each metric."""
+    b = Builder(training=True, dtype=dtype)
+    total = _objective(graph, spec, batch, b)
+    params = [i for i in b.inputs.values() if i.role == "param"]
+    for i, g in zip(params, gradients(b, total, one(b), [i.value for i in params]), strict=True):
+        if g is not None:  # a parameter that the loss does not depend on stays as it is
+            with b.at(i.name):
+                spec.optimizer.update(b, i.name, i.value, g)
+    return simplify(b.finish())
+
+
+def value_and_grad(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
+    """Forward and backward in training mode: outputs `loss` and, for each parameter p, `grad p`."""
+    b = Builder(training=True, dtype=dtype)
+    total = _objective(graph, spec, batch, b)
+    params = [i for i in b.inputs.values() if i.role == "param"]
+    for i, g in zip(params, gradients(b, total, one(b), [i.value for i in params]), strict=True):
+        b.outputs[f"grad {i.name}"] = (
+            g if g is not None else b(ops.fill, shape=i.value.type.dims, value=0.0, dtype=dtype)
+        )
+    b.updates.clear()  # running statistics stay: asking for a gradient changes nothing
+    return simplify(b.finish())
+
+
+def evaluation(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
+    """Forward outside of training: outputs `loss` and each metric."""
+    b = Builder(training=False, dtype=dtype)
+    _objective(graph, spec, batch, b)
+    return simplify(b.finish())
+
+
+def _objective(graph: Graph, spec: TrainSpec, batch: int, b: Builder) -> Value:
+    """Emits the net, its losses and metrics; the sum of the losses, which is the output `loss` too."""
+    values = emit(graph, b, batch)
+    name, t = spec.target
+    target = channels_last(b, b.input(name, at_batch(t, batch, b.dtype), "target"))
+
+    def operand(tensor: str) -> Value:
+        return target if tensor == name else values[graph.tensors[tensor]]
+
+    total: Value | None = None
+    for term in spec.losses:
+        with b.at(f"train {graph.name}.{term.name}"):
+            value = term.layer.expand(b, *map(operand, term.operands))
+        total = value if total is None else b(ops.add, total, value)
+        if len(spec.losses) > 1:
+            b.outputs[term.name] = value
+    assert total is not None  # a spec has at least one loss
+    b.outputs["loss"] = total
+    for metric in spec.metrics:
+        with b.at(f"train {graph.name}.{metric.name}"):
+            hit = b(ops.in_top, *map(operand, metric.operands), k=metric.k)  # (N, 1)
+            b.outputs[metric.name] = mean(b, hit)
+    return total
