@@ -1,0 +1,168 @@
+"""The Python API: a net, what is known of it, and the model it becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from netc import draw as drawing
+from netc.analyze.report import report_dict
+from netc.errors import MissingDependency
+from netc.loading import Compiled, Loaded, load_file, load_text
+from netc.train.spec import default_spec
+from netc.types import DType
+
+if TYPE_CHECKING:
+    from netc.train.model import Model
+
+
+class Net:
+    """One net of a `.net` file, known through and through before any data is seen."""
+
+    def __init__(self, loaded: Loaded, name: str) -> None:
+        self.loaded, self.name = loaded, name
+
+    @property
+    def compiled(self) -> Compiled:
+        return self.loaded.nets[self.name]
+
+    def __repr__(self) -> str:
+        facts = self.compiled.facts
+        return f"<net {self.name}: {facts.params:,} parameters, {facts.macs:,} MACs>"
+
+    def report(self, batch: int = 1) -> Report:
+        """Shapes, parameters, MACs, receptive fields and memory, layer by layer; prints itself."""
+        return Report(self, batch)
+
+    def draw(self, path: str | Path | None = None, **options: Any) -> Drawing:
+        """The net as a picture: written to `path` (svg, png, pdf or dot) if one is given; shows itself in a notebook.
+
+        `options` are those of `netc.draw.to_dot`: depth, theme, rankdir, fold.
+        """
+        picture = Drawing(drawing.to_dot(self.compiled.graph, **options))
+        if path is not None:
+            drawing.render(picture.dot, Path(path))
+        return picture
+
+
+class Report:
+    """The figures of a net as a table, a dict or a data frame."""
+
+    def __init__(self, net: Net, batch: int) -> None:
+        self._net, self._batch = net, batch
+
+    def to_dict(self) -> dict[str, Any]:
+        """One net's part of the JSON report (`netc.report/1`)."""
+        whole = report_dict(self._net.loaded, [self._net.name], batch=self._batch)
+        return whole["nets"][0]
+
+    def to_frame(self) -> Any:
+        """The layers as a pandas DataFrame.  Raises MissingDependency without pandas."""
+        try:
+            import pandas  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            raise MissingDependency("a data frame needs pandas: pip install pandas") from None
+        return pandas.DataFrame(self.to_dict()["layers"])  # pyright: ignore
+
+    def __str__(self) -> str:
+        from netc.analyze.table import table_text
+
+        return table_text(self._net.loaded, self._net.name, batch=self._batch)
+
+    __repr__ = __str__
+
+
+class Drawing:
+    """A picture of a net: its DOT text, and SVG where one is shown."""
+
+    def __init__(self, dot: str) -> None:
+        self.dot = dot
+
+    def _repr_svg_(self) -> str:
+        return drawing.svg(self.dot)
+
+
+def load(path: str | Path, net: str | None = None, settings: Mapping[str, Any] | None = None) -> Net:
+    """The net of a `.net` file or of a shipped spec (`"lenet5"`).
+
+    `net` names one where the file has several; `settings` are as with `--set`: `{"classes": 10}`.
+    Raises NetError, with all diagnostics, where the file is wrong, and ValueError where `net` is needed or unknown.
+    """
+    return _choose(load_file(str(path), _texts(settings)), net)
+
+
+def parse(text: str, net: str | None = None, settings: Mapping[str, Any] | None = None) -> Net:
+    """The net of a text.
+
+    >>> parse('''net Line {
+    ...   input x: [N, 1]
+    ...   y = x -> dense(1)
+    ...   output y
+    ... }''')
+    <net Line: 2 parameters, 1 MACs>
+    """
+    return _choose(load_text(text, settings=_texts(settings)), net)
+
+
+def compile(
+    net: Net,
+    *,
+    device: Literal["cpu"] = "cpu",
+    backend: Literal["cpu", "numpy"] = "cpu",
+    threads: int | None = None,
+    dtype: DType = "f32",
+) -> Model:
+    """A trainable model of a net, its weights drawn as its train block says.
+
+    `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for an unknown device.
+    """
+    from netc.train.model import Model
+
+    if device != "cpu":
+        raise ValueError(f"the device {device} is not in this version of netc; cpu is")
+    spec = net.compiled.train or default_spec(net.compiled.graph)
+    made = Model(net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype)
+    made.source = (net.name, net.loaded.text, dict(net.loaded.settings))
+    return made
+
+
+def load_model(path: str | Path, **options: Any) -> Model:
+    """A model that `Model.save` or `netc train` wrote, or the run folder that holds it; `options` as for `compile`.
+
+    Raises netc.train.checkpoint.ModelError where the file is none or does not fit its net.
+    """
+    from netc.train.checkpoint import ModelError
+    from netc.train.checkpoint import load as load_arrays
+
+    path = Path(path)
+    file = path / "model.safetensors" if path.is_dir() else path
+    arrays, about = load_arrays(file)
+    try:
+        name, source, settings = about["net"], about["source"], json.loads(about["settings"])
+    except (KeyError, ValueError) as error:
+        raise ModelError(f"{file}: its header does not say which net it is ({error})") from None
+    model = compile(_choose(load_text(source, f"{file}:{name}", settings), name), **options)
+    try:
+        model.set_weights(arrays)
+    except ValueError as error:
+        raise ModelError(f"{file}: the weights do not fit the net: it {error}") from None
+    return model
+
+
+def _choose(loaded: Loaded, name: str | None) -> Net:
+    nets = list(loaded.must_be_right().nets)
+    if name is None and len(nets) == 1:
+        return Net(loaded, nets[0])
+    if name in nets:
+        return Net(loaded, name)
+    have = ", ".join(nets) if nets else "none"
+    raise ValueError(
+        f"{loaded.path} has the nets {have}" + (f", and no `{name}`" if name else "; say which by net=")
+    )
+
+
+def _texts(settings: Mapping[str, Any] | None) -> dict[str, str]:
+    """Settings as the command line would give them."""
+    return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in (settings or {}).items()}
