@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,15 @@ from netc.train.step import training_step
 
 @dataclass(frozen=True)
 class Compiled:
-    """One net of a file: its graph, its facts, and its train block's meaning if it has one."""
+    """One net of a file: its graph, its facts, and its train block's meaning if it has one.
+
+    `whole`: no mistake lies in the net, so that its totals mean something and it can be run.
+    """
 
     graph: Graph
     facts: Facts
     train: TrainSpec | None
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -66,16 +70,29 @@ def find(name: str) -> Path:
     return spec_path(name) or path
 
 
-def load_file(name: str, settings: Mapping[str, str] | None = None) -> Loaded:
+def load_file(
+    name: str, settings: Mapping[str, str] | None = None, sizes: Sequence[int] | None = None
+) -> Loaded:
     """Reads and compiles a file or a shipped spec.  Raises NetError only where it cannot be read at all."""
     path = find(name)
-    return load_text(read(str(path)), str(path), settings)
+    return load_text(read(str(path)), str(path), settings, sizes)
 
 
-def load_text(text: str, path: str = "<text>", settings: Mapping[str, str] | None = None) -> Loaded:
-    """Compiles a text.  `settings` are those of the command line: `classes`, `depth`, `train.batch`."""
+def load_text(
+    text: str,
+    path: str = "<text>",
+    settings: Mapping[str, str] | None = None,
+    sizes: Sequence[int] | None = None,
+) -> Loaded:
+    """Compiles a text.  `settings` are those of the command line: `classes`, `depth`, `train.batch`.
+
+    `sizes`, those of one example, go before the ones that a net of one input writes.  An `expect` is a claim
+    about the net as its file has it, so it is not held against other settings and sizes.
+    """
     given = settings or {}
     file, found = parse(text, path)
+    if sizes:
+        file = _resized(file, sizes)
     report = Report()
     for diagnostic in found:
         report.add(diagnostic)
@@ -88,10 +105,26 @@ def load_text(text: str, path: str = "<text>", settings: Mapping[str, str] | Non
     for name, graph in made.graphs.items():
         spec = train_spec(blocks[name], graph, made.settings, report) if name in blocks else None
         facts = Facts(graph, partial(measure, spec=spec))
-        if not _broken(graph, report):
+        whole = not _broken(graph, report)
+        if whole and not values and not sizes:
             prove(nets[name], graph, facts, report)
-        compiled[name] = Compiled(graph, facts, spec)
+        compiled[name] = Compiled(graph, facts, spec, whole)
     return Loaded(path, text, file, compiled, given, report.sorted())
+
+
+def _resized(file: ast.File, sizes: Sequence[int]) -> ast.File:
+    """The file with `[N, *sizes]` as the input of every net that has one input."""
+
+    def net(item: ast.Net) -> ast.Net:
+        inputs = [s for s in item.body if isinstance(s, ast.Input)]
+        if len(inputs) != 1:
+            return item
+        old = inputs[0].type
+        written = tuple(ast.Number(size, str(size), old.span) for size in sizes)
+        new = replace(inputs[0], type=replace(old, sizes=(*old.sizes[:1], *written)))
+        return replace(item, body=tuple(new if s is inputs[0] else s for s in item.body))
+
+    return replace(file, items=tuple(net(i) if isinstance(i, ast.Net) else i for i in file.items))
 
 
 def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> Memory:
