@@ -10,7 +10,7 @@ from typing import Literal
 
 from netc.errors import Span
 
-# ---- Expressions: evaluated before any data is seen --------------------------------------------------------
+# ---- Expressions: evaluated before any data is seen -------------------------------------------------------
 
 BinaryOp = Literal["+", "-", "*", "/", "%", "and", "or"]
 CompareOp = Literal["==", "!=", "<=", ">=", "<", ">"]
@@ -106,7 +106,7 @@ class Call:
 
 Expr = Number | String | Bool | Name | Attribute | ListExpr | TupleExpr | Unary | Binary | Compare | Call
 
-# ---- Chains: tensors flow through layers -------------------------------------------------------------------
+# ---- Chains: tensors flow through layers ------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Chain:
     span: Span
 
 
-# ---- Statements --------------------------------------------------------------------------------------------
+# ---- Statements ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ NetStatement = Input | Shared | Assign | Output | Expect | Broken
 BlockStatement = Shared | Assign | Broken
 TrainStatement = Target | Setting | Broken
 
-# ---- Items -------------------------------------------------------------------------------------------------
+# ---- Items ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,21 +50,22 @@ class Builder:
         """`a + b - c`, from the left."""
         left: ast.Expr = children[0]
         for op, right in zip(children[1::2], children[2::2], strict=True):
-            left = ast.Binary(op.text, left, right, span.to(right.span))
+            whole = span if right is children[-1] else span.to(right.span)
+            left = ast.Binary(op.text, left, right, whole)
         return left
 
     def words(self, op: ast.BinaryOp, children: Children, span: Span) -> ast.Expr:
         """`a and b and c`, from the left."""
         left: ast.Expr = children[0]
         for right in children[1:]:
-            left = ast.Binary(op, left, right, span.to(right.span))
+            left = ast.Binary(op, left, right, span if right is children[-1] else span.to(right.span))
         return left
 
-    def prefix(self, children: Children) -> ast.Expr:
+    def prefix(self, children: Children, span: Span) -> ast.Expr:
         """`- - a`, `not not a`."""
         operand: ast.Expr = children[-1]
         for op in reversed(children[:-1]):
-            operand = ast.Unary(op.text, operand, op.span(self.path).to(operand.span))
+            operand = ast.Unary(op.text, operand, op.span(self.path).to(span))
         return operand
 
     def attribute(self, children: Children, span: Span) -> ast.Expr:
@@ -216,11 +217,11 @@ _RULES: dict[str, Callable[[Builder, Children, Span], object]] = {
     "setting": Builder.setting,
     "or_expr": lambda b, c, s: b.words("or", c, s),
     "and_expr": lambda b, c, s: b.words("and", c, s),
-    "not_expr": lambda b, c, s: b.prefix(c),
+    "not_expr": Builder.prefix,
     "comparison": lambda b, c, s: ast.Compare(c[1].text, c[0], c[2], s),
     "sum": Builder.fold,
     "product": Builder.fold,
-    "negative": lambda b, c, s: b.prefix(c),
+    "negative": Builder.prefix,
     "attribute": Builder.attribute,
     "number": lambda b, c, s: b.number(c[0]),
     "string": lambda b, c, s: _string(b, c[0]),

@@ -158,6 +158,8 @@ class _Statement:
                 break
             if token.type == "RBRACE" and self._ends_at_brace():
                 break
+            if self._is_lost(token):
+                break
             if token.type != "_NL" and self._take(token):
                 s.header = self.out
                 return Line("open", self.out, self.reported)
@@ -172,6 +174,19 @@ class _Statement:
             s.header = self.out
             return Line("open", self.out, self.reported)
         return Line("item", self.out, self.reported)
+
+    def _is_lost(self, token: Token) -> bool:
+        """Whether this bracket shows that another was not closed, on a statement's line before."""
+        kind = token.type
+        if not self.open or (kind not in _CLOSER and kind not in _OPENER):
+            return False
+        if kind == "LBRACE":
+            conflict = self.open[-1].type != "LBRACE"
+        elif kind in _CLOSER:
+            conflict = len(self.open) >= MAX_NESTING
+        else:
+            conflict = self.open[-1].type != _OPENER[kind]
+        return conflict and self._next_statement() is not None
 
     def _take(self, token: Token) -> bool:
         """Adds a token; whether it opened a body."""
@@ -250,7 +265,7 @@ class _Statement:
                 if shown == "->"
                 else "an expression in brackets may go over lines"
             )
-            self._tell("E0111", f"the statement ends with this line, after `{shown}`", last, help_)
+            self._tell("E0111", f"a line cannot end with `{shown}`", last, help_)
             return False
         return True
 
@@ -276,7 +291,7 @@ class _Statement:
 
     def _must_begin_statement(self, at: int) -> bool:
         """Whether the line that begins here cannot be inside the brackets that are open."""
-        token, follow = self.s.tokens[at], self.s.tokens[at + 1]
+        token, follow = self.s.tokens[at], self.s.tokens[min(at + 1, len(self.s.tokens) - 1)]
         if token.type in _STATEMENT or self.s.begins_item(at):
             return follow.type == "NAME" or token.type == "EXPECT"
         if self.open[-1].type != "LBRACE" or self.is_header:
@@ -289,27 +304,34 @@ class _Statement:
             return not self.open
         return token.type == "NAME" and follow.type == "EQUAL"
 
-    def _give_up(self) -> None:
-        """Ends the statement where its lines turn back to its own indentation; brackets say no more."""
-        s = self.s
-        opener = self.open[0]
-        self._unclosed(opener)
-        end = s.at
-        # The lines cut off are read again; a file of nothing but lost brackets must not take quadratic time.
-        for at in range(self.start, s.at if s.looked_again < 4 * len(s.tokens) else self.start):
+    def _lost_opener(self) -> Token:
+        """The bracket that was not closed: the first within the innermost braces."""
+        inner = [o for o in self.open if o.type != "LBRACE"]
+        return inner[0] if inner else self.open[0]
+
+    def _next_statement(self) -> int | None:
+        """Where the lines after the lost bracket turn back to the statement's indentation."""
+        s, opener = self.s, self._lost_opener()
+        # Lines cut off are read again; a file of nothing but lost brackets must not take quadratic time.
+        if s.looked_again > 4 * len(s.tokens):
+            return None
+        s.looked_again += s.at - self.start
+        for at in range(self.start, s.at):
             token = s.tokens[at]
-            if (
-                s.first(at)
-                and (token.line, token.col) > (opener.line, opener.col)
-                and token.col <= self.first.col
-            ):
+            if s.first(at) and token.line > opener.line and token.col <= self.first.col:
                 # A `}` here ends the brace that was opened first; one inside it was lost.
-                ends = token.type == "RBRACE" and opener.type == "LBRACE" and token.col == self.first.col
-                end = at + 1 if ends else at
-                break
-        self.out = [t for t in s.tokens[self.start : end] if t.type != "_NL"]
-        s.looked_again += s.at - end
-        s.at = end
+                ends = (
+                    token.type == "RBRACE" and self.open[0].type == "LBRACE" and token.col == self.first.col
+                )
+                return at + 1 if ends else at
+        return None
+
+    def _give_up(self) -> None:
+        """Ends the statement where the next one begins, by its indentation; its brackets say no more."""
+        s = self.s
+        self._unclosed(self._lost_opener())
+        s.at = self._next_statement() or s.at
+        self.out = [t for t in s.tokens[self.start : s.at] if t.type != "_NL"]
 
     def _unclosed(self, opener: Token) -> None:
         self._tell("E0109", f"this `{_SIGN[opener.type]}` is never closed", opener)

@@ -12,8 +12,8 @@ Build = Callable[[str, list[Value], Place], Value]
 
 MAX_DEPTH = 200  # of a statement's tree, so that a walk over it never meets Python's recursion limit
 
-# Rules that nest a tree by the number of their children: `a + b + c` is `(a + b) + c`.
-_FOLDS = frozenset({"or_expr", "and_expr", "not_expr", "sum", "product", "negative", "attribute"})
+# Rules that nest the tree once for so many of their children: `a + b + c` is `(a + b) + c`.
+_FOLDS = {"or_expr": 1, "and_expr": 1, "not_expr": 1, "negative": 1, "attribute": 1, "sum": 2, "product": 2}
 
 
 class Unexpected(Exception):
@@ -113,7 +113,7 @@ class Machine:
         if rule.origin.startswith("_"):
             value: Value = children if isinstance(children, _Inlined) else _Inlined(children)
         else:
-            depth += len(children) if rule.name in _FOLDS else 1
+            depth += (len(children) - 1) // _FOLDS[rule.name] if rule.name in _FOLDS else 1
             if depth > MAX_DEPTH and place:
                 raise TooDeep(place)
             value = self.build(rule.name, children, place or (1, 1, 1, 1))

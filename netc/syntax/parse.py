@@ -16,6 +16,8 @@ from netc.syntax.words import Context, Place, explain, misplaced_version, too_de
 
 __all__ = ["parse", "read"]
 
+MOST_TOLD = 100  # mistakes of one file
+
 _BODIES: dict[str, Place] = {"NET": "net", "BLOCK": "block", "TRAIN": "train"}
 # What a body's first line is taken for where it cannot be parsed, so that the body still can.
 _HEADERS = {
@@ -41,7 +43,7 @@ def parse(text: str, path: str) -> tuple[ast.File, tuple[Diagnostic, ...]]:
     told = {d.span.line for d in hidden}
     report = Report(list(hidden))
     tokens, comments = scan(text, path)
-    found = Report()
+    found = _Some()
     parser = _Parser(path, found)
     for line in Splitter(tokens, path, found).lines():
         parser.line(line)
@@ -52,6 +54,17 @@ def parse(text: str, path: str) -> tuple[ast.File, tuple[Diagnostic, ...]]:
         if d.code != "E0108" or d.span.line not in told:
             report.add(d)
     return ast.File(path, items, tuple(comments), text), report.sorted()
+
+
+class _Some(Report):
+    """A report that stops at MOST_TOLD; a file that is no `.net` file at all has a mistake on each line."""
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        if len(self.items) == MOST_TOLD:
+            message = f"there are more than {MOST_TOLD} mistakes; the rest is not told"
+            self.items.append(replace(diagnostic, code="E0807", message=message, label="", notes=(), help=""))
+        elif len(self.items) < MOST_TOLD:
+            super().add(diagnostic)
 
 
 class _Parser:
@@ -91,6 +104,8 @@ class _Parser:
         base = None
         for at, token in enumerate(line.tokens):
             try:
+                if token.type == "BAD":  # the grammar has it only so that the lexer knows it
+                    raise Unexpected
                 self.machine.feed(token.type, token, None if token.type == "_NL" else _place(token))
             except Unexpected:
                 if not line.reported:

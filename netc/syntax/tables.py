@@ -17,7 +17,7 @@ from typing import Any
 from netc.cache import cache_dir, write_atomically
 from netc.resources import grammar_path
 
-_FORMAT = "1"  # of the cached file; goes up when `Tables` changes
+_FORMAT = "2"  # of the cached file; goes up when `Tables` changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,15 @@ def make_tables(grammar: str) -> Tables:
     known = {k: v for k, v in memo.items() if v["__type__"] == "Rule"}
     place = {k: i for i, k in enumerate(known)}
     names = automaton["tokens"]
+    states = {
+        state: {names[t]: -1 - place[arg["@"]] if reduces else arg for t, (reduces, arg) in row.items()}
+        for state, row in automaton["states"].items()
+    }
+    start, end = automaton["start_states"]["file"], automaton["end_states"]["file"]
+    order = _order(states, start)
     actions = tuple(
-        {names[t]: -1 - place[arg["@"]] if reduces else arg for t, (reduces, arg) in row.items()}
-        for _, row in sorted(automaton["states"].items())
+        {t: states[s][t] if states[s][t] < 0 else order[states[s][t]] for t in sorted(states[s])}
+        for s in order
     )
     ordered = BasicLexer(lark.lexer_conf).terminals
     words = {t.pattern.value: t.name for t in ordered if re.fullmatch("[a-z]+", t.pattern.value)}
@@ -93,9 +99,21 @@ def make_tables(grammar: str) -> Tables:
         ignored=frozenset(lark.ignore_tokens),
         rules=tuple(_rule(r) for r in known.values()),
         actions=actions,
-        start=automaton["start_states"]["file"],
-        end=automaton["end_states"]["file"],
+        start=order[start],
+        end=order[end],
     )
+
+
+def _order(states: dict[int, dict[str, int]], start: int) -> dict[int, int]:
+    """New numbers of the states, by when they are reached; Lark's own change from run to run."""
+    order = {start: 0}
+    queue = [start]
+    for state in queue:
+        for _, action in sorted(states[state].items()):
+            if action >= 0 and action not in order:
+                order[action] = len(order)
+                queue.append(action)
+    return order
 
 
 def _rule(rule: dict[str, Any]) -> Rule:

@@ -161,7 +161,7 @@ def _is_word(token: Token) -> bool:
     return token.type not in ("NAME", "NUMBER", "STRING", "BAD") and token.text.isalpha()
 
 
-# ---- The mistakes people make, each told by its own sentence; the first that fits is told ------------------
+# ---- The mistakes people make, each told by its own sentence; the first that fits is told ----------------
 
 
 def _wrong_number(c: Context) -> Diagnostic | None:
@@ -179,12 +179,10 @@ def _reserved(c: Context) -> Diagnostic | None:
     word = c.token
     if c.at == 1 and _is_word(c.tokens[0]) and word.type in ("EQUAL", "_ARROW", "COMMA"):
         word = c.tokens[0]
-    elif not _is_word(word):
-        return None
-    elif c.follow() not in ("EQUAL", "_ARROW", "COMMA") if c.at == 0 else "NAME" not in c.accepts:
-        return None
-    if word.type in ("AND", "OR", "ELSE"):
-        return None
+    else:
+        fits = "NAME" in c.accepts if c.at else c.follow() in ("EQUAL", "_ARROW", "COMMA")
+        if not fits or not _is_word(word) or word.type in ("AND", "OR", "ELSE"):
+            return None
     if word.type in ("IF", "FOR") and "NUMBER" in c.accepts:
         help_ = f"y = x -> {word.text} … {{ … }}"
         return c.error("E0101", f"`{word.text}` is a layer, and needs a tensor before it", help_)

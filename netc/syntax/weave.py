@@ -1,0 +1,123 @@
+"""Puts comments and blank lines back between the rows that the formatter laid out.
+
+A row has no span of its own: its tokens are found again in the source, in order, which also tells where signs
+stand that no node of the tree remembers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from netc.syntax import ast
+from netc.syntax.scan import Token, scan
+
+Position = tuple[int, int]  # line, column
+
+# What the formatter may drop or add: parentheses and commas that say nothing.
+_LOOSE = frozenset({"LPAR", "RPAR", "COMMA", "_NL"})
+
+
+@dataclass(slots=True)
+class Row:
+    """A line of the output.  `begins` is set where blank lines of the source may stand above it."""
+
+    indent: int
+    text: str
+    begins: bool = False
+    opens: bool = False  # its item has a body, and stands apart
+    closes: bool = False  # comments above it belong to what it closes
+    ends_body: bool = False
+    start: Position = (0, 0)
+    end: Position = (0, 0)
+
+
+@dataclass(slots=True)
+class _Thing:
+    """A row, or a comment on a line of its own."""
+
+    text: str
+    start: Position
+    end: Position
+    row: Row | None
+    blank_above: bool = False
+
+
+def weave(rows: list[Row], file: ast.File) -> str:
+    """The text of the rows, with every comment of the file and at most one blank line where it had some."""
+    _locate(rows, file)
+    things = _merge(rows, list(file.comments))
+    blank = [not line.strip() for line in file.text.split("\n")]
+    for before, thing in pairwise(things):
+        inside = thing.row is not None and (not thing.row.begins or thing.row.closes)
+        after_opening = before.row is not None and before.row.text.endswith(("{", "[", "("))
+        if not inside and not after_opening:
+            thing.blank_above = any(blank[before.end[0] : thing.start[0] - 1])
+        if before.row is not None and before.row.ends_body:
+            thing.blank_above = True
+    for at, thing in enumerate(things):
+        if thing.row is not None and thing.row.opens:
+            _set_apart(things, at)
+    return "".join(
+        [f"{'' if i == 0 or not t.blank_above else chr(10)}{t.text}\n" for i, t in enumerate(things)]
+    )
+
+
+def _locate(rows: list[Row], file: ast.File) -> None:
+    """Finds where each row's first and last token stand in the source."""
+    source, _ = scan(file.text, file.path)
+    at = 0
+    for row in rows:
+        found: list[Token] = []
+        for token in scan(row.text, file.path)[0]:
+            here = at
+            while source[here].type in _LOOSE and source[here][:2] != token[:2]:
+                here += 1
+            if source[here][:2] == token[:2] and token.type != "$END":
+                found.append(source[here])
+                at = here + 1
+        if found:
+            row.start, row.end = found[0][2:], (found[-1].line, found[-1].end)
+
+
+def _merge(rows: list[Row], comments: list[ast.Comment]) -> list[_Thing]:
+    """Rows and comments in the order of the source; a comment behind a row's last token stays behind it."""
+    things: list[_Thing] = []
+    for row in rows:
+        things += _taken(comments, row.end, row)
+        text = " " * row.indent + row.text
+        if (
+            comments
+            and comments[0].span.line == row.end[0]
+            and not comments[0].alone
+            and _is_last(row, rows, comments[0])
+        ):
+            text += "  " + comments.pop(0).text
+        things.append(_Thing(text, row.start, row.end, row))
+    return things + _taken(comments, None, None)
+
+
+def _is_last(row: Row, rows: list[Row], comment: ast.Comment) -> bool:
+    """Whether no other row stands between this one and the comment."""
+    place = (comment.span.line, comment.span.col)
+    return not any(row.end < other.start < place for other in rows)
+
+
+def _taken(comments: list[ast.Comment], until: Position | None, row: Row | None) -> list[_Thing]:
+    """Takes the comments before a place, each on a line of its own."""
+    out: list[_Thing] = []
+    indent = row.indent + (2 if row.closes else 0) if row else 0
+    while comments and (until is None or (comments[0].span.line, comments[0].span.col) < until):
+        c = comments.pop(0)
+        start, end = (c.span.line, c.span.col), (c.span.line, c.span.end_col)
+        if row is not None and start > row.start:
+            start = end = row.start  # it stood inside the row
+        out.append(_Thing(" " * indent + c.text, start, end, None))
+    return out
+
+
+def _set_apart(things: list[_Thing], at: int) -> None:
+    """A blank line above an item with a body, or above the comments that lead to it."""
+    while at and things[at - 1].row is None and not things[at].blank_above:
+        at -= 1
+    things[at].blank_above = True
