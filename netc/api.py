@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,10 +62,10 @@ class Report:
     def to_frame(self) -> Any:
         """The layers as a pandas DataFrame.  Raises MissingDependency without pandas."""
         try:
-            import pandas  # pyright: ignore[reportMissingImports]
+            pandas: Any = import_module("pandas")
         except ImportError:
             raise MissingDependency("a data frame needs pandas: pip install pandas") from None
-        return pandas.DataFrame(self.to_dict()["layers"])  # pyright: ignore
+        return pandas.DataFrame(self.to_dict()["layers"])
 
     def __str__(self) -> str:
         from netc.analyze.table import table_text

@@ -133,6 +133,7 @@ def render(d: Diagnostic, source: str | None) -> str:
 
 
 def render_all(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> str:
+    """Draws several diagnostics, a blank line between them; `sources` gives the text of each file."""
     return "\n\n".join(render(d, sources.get(d.span.file)) for d in diagnostics)
 
 

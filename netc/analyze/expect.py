@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from netc.analyze.facts import Facts
 from netc.analyze.receptive import Field
@@ -108,7 +108,7 @@ def _figure(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}".replace(",", "_")
     if isinstance(value, list):
-        return f"[{', '.join(map(str, value))}]"  # pyright: ignore[reportUnknownArgumentType]
+        return f"[{', '.join(map(str, cast('list[Any]', value)))}]"
     if value == "whole":
         return "the whole input"
     return said(value)

@@ -127,6 +127,7 @@ def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:
 
 
 def article(kind: str) -> str:
+    """`an int`, `a float`."""
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 

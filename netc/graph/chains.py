@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
 from netc.graph.bind import bind_layer, bind_parameters
@@ -13,6 +13,7 @@ from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, TensorVal
 from netc.graph.expansion import expansion
 from netc.graph.model import Node, Scope
 from netc.layers import LAYERS, Layer, LayerError, said
+from netc.layers.args import as_tuple
 from netc.syntax import ast
 
 MAX_NODES: Final = 200_000
@@ -48,7 +49,7 @@ class Chains:
     def evaluator(self, frame: Frame) -> Evaluator:
         return Evaluator(self.report, frame.scope, frame.trace)
 
-    # ---- statements -----------------------------------------------------------------------------------------------
+    # ---- statements ---------------------------------------------------------------------------------------
 
     def assign(self, statement: ast.Assign, frame: Frame) -> None:
         """`y = x -> …`: names the result, or poisons the name."""
@@ -89,7 +90,7 @@ class Chains:
                 "E0204", f"`{name.id}` is given twice: a name is assigned once", name.span, notes=(note,)
             )
 
-    # ---- chains -----------------------------------------------------------------------------------------------------
+    # ---- chains -------------------------------------------------------------------------------------------
 
     def chain(self, chain: ast.Chain, frame: Frame) -> Flow:
         return self.steps(chain.steps, self.source(chain.source, frame), frame)
@@ -165,18 +166,19 @@ class Chains:
 
     def _loop(self, step: ast.Loop, flow: Flow, frame: Frame) -> Flow:
         at = self.evaluator(frame)
-        items = at(step.items)
-        if not isinstance(items, list):
-            raise at.fail("E0207", f"`for` goes through a list, not {said(items)}", step.items.span)
-        inner = self._multiplied(frame, len(items), step.items.span)  # pyright: ignore[reportUnknownArgumentType]
-        for turn, item in enumerate(items, 1):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            values = item if step.unpacks else (item,)  # pyright: ignore[reportUnknownVariableType]
-            if not isinstance(values, tuple) or len(values) != len(step.names):  # pyright: ignore
+        found = at(step.items)
+        if not isinstance(found, list):
+            raise at.fail("E0207", f"`for` goes through a list, not {said(found)}", step.items.span)
+        items = cast("list[Any]", found)
+        inner = self._multiplied(frame, len(items), step.items.span)
+        for turn, item in enumerate(items, 1):
+            values = as_tuple(item) if step.unpacks else (item,)
+            if values is None or len(values) != len(step.names):
                 wanted = f"({', '.join(step.names)})"
                 raise at.fail(
                     "E0207", f"turn {turn} of `for` gives {said(item)} to {wanted}", step.items.span
                 )
-            scope = {**frame.scope, **dict(zip(step.names, values, strict=True))}  # pyright: ignore
+            scope = {**frame.scope, **dict(zip(step.names, values, strict=True))}
             flow = self.steps(
                 step.body, flow, replace(inner, scope=scope, trace=(*frame.trace, f"turn {turn} of for"))
             )
@@ -201,7 +203,7 @@ class Chains:
             raise self.evaluator(frame).fail("E0802", message, span)
         return replace(frame, copies=copies)
 
-    # ---- layers and blocks ------------------------------------------------------------------------------------------
+    # ---- layers and blocks --------------------------------------------------------------------------------
 
     def call(self, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
         at = self.evaluator(frame)

@@ -17,7 +17,7 @@ from netc.graph.evaluate import AXES, POISON, Evaluator, Failed, TensorValue
 from netc.graph.model import Expansion, Graph, Node
 from netc.layers import LAYERS
 from netc.syntax import ast
-from netc.types import N, DType, TensorType
+from netc.types import DType, N, TensorType
 
 DTYPES: Final[dict[str, DType]] = {"f32": "f32", "f64": "f64", "int": "int"}
 
@@ -143,7 +143,7 @@ def _calls(body: tuple[ast.BlockStatement, ...]) -> set[str]:
     return out
 
 
-# ---- A net --------------------------------------------------------------------------------------------------------
+# ---- A net -----------------------------------------------------------------------------------------------
 
 
 def _net(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
 from netc.layers import LAYERS, Word, said
@@ -75,7 +75,7 @@ class Evaluator:
         self.report.add(Diagnostic(code, message, span, label, notes, self.trace, help))
         return Failed()
 
-    # ---- names ------------------------------------------------------------------------------------------------------
+    # ---- names --------------------------------------------------------------------------------------------
 
     def lookup(self, name: str, span: Span, what: str = "name", also: Iterable[str] = ()) -> Any:
         if name not in self.scope:
@@ -86,7 +86,7 @@ class Evaluator:
             raise Failed
         return value
 
-    # ---- expressions --------------------------------------------------------------------------------------------------
+    # ---- expressions --------------------------------------------------------------------------------------
 
     def __call__(self, e: ast.Expr, words: tuple[str, ...] = ()) -> Any:
         """The value of `e`; a bare name among `words` stands for itself unless the scope defines it."""
@@ -129,9 +129,9 @@ class Evaluator:
                     "E0208", f"the batch size {size} is not known while a net is compiled", e.span
                 )
             return size
-        parts = getattr(value, "parts", None)  # a fact, such as a receptive field
-        if isinstance(parts, dict) and e.name in parts:
-            return parts[e.name]  # pyright: ignore[reportUnknownVariableType]
+        parts: dict[str, Any] = getattr(value, "parts", {})  # a fact, such as a receptive field
+        if e.name in parts:
+            return parts[e.name]
         raise self.fail("E0208", f"{said(value)} has no `.{e.name}`", e.span)
 
     def _unary(self, op: str, value: Any, e: ast.Unary) -> Any:
@@ -155,13 +155,14 @@ class Evaluator:
             if left == (e.op == "or"):
                 return left
             return self._truth(self(e.right), e.right)
-        a, b = self(e.left), self(e.right)
-        if isinstance(a, list) and isinstance(b, list) and e.op == "+":
-            return [*a, *b]  # pyright: ignore[reportUnknownVariableType]
+        a: Any = self(e.left)
+        b: Any = self(e.right)
+        if e.op == "+" and type(a) is list and type(b) is list:
+            return [*a, *b]
         for value, side in ((a, e.left), (b, e.right)):
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if not _is_number(value):
                 raise self.fail("E0208", f"`{e.op}` needs numbers, not {said(value)}", side.span)
-        return self._arithmetic(e, a, b)
+        return self._arithmetic(e, cast("float", a), cast("float", b))
 
     def _arithmetic(self, e: ast.Binary, a: float, b: float) -> Any:
         if e.op in "/%" and b == 0:
@@ -199,6 +200,10 @@ class Evaluator:
         )
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def compare(op: str, a: Any, b: Any, e: ast.Compare, at: Evaluator) -> bool:
     """`a op b`, which for an order must be numbers."""
     if op in ("==", "!="):
@@ -209,7 +214,7 @@ def compare(op: str, a: Any, b: Any, e: ast.Compare, at: Evaluator) -> bool:
     return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op]
 
 
-# ---- Functions that every expression knows -------------------------------------------------------------------------
+# ---- Functions that every expression knows ---------------------------------------------------------------
 
 
 def _ints(at: Evaluator, e: ast.Call, values: list[Any]) -> list[int]:
@@ -241,7 +246,7 @@ def _extreme(pick: Callable[[list[int]], int]) -> Callable[[Evaluator, ast.Call,
 def _len(at: Evaluator, e: ast.Call, values: list[Any]) -> int:
     if len(values) != 1 or not isinstance(values[0], list):
         raise at.fail("E0207", "`len` takes one list", e.span)
-    return len(values[0])  # pyright: ignore[reportUnknownArgumentType]
+    return len(cast("list[Any]", values[0]))
 
 
 _FUNCTIONS: Final[dict[str, Callable[[Evaluator, ast.Call, list[Any]], Any]]] = {

@@ -8,7 +8,7 @@ The builder is the only mutable thing on the way down.  A layer's `expand` gets 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -32,7 +32,7 @@ class Builder:
         self._ids = count()
         self._streams = count()
 
-    # ---- equations -------------------------------------------------------------------------------------------------
+    # ---- equations ----------------------------------------------------------------------------------------
 
     def __call__(self, op: Primitive, /, *inputs: Value, **params: Any) -> Value:
         (out,) = self.all(op, *inputs, **params)
@@ -47,7 +47,7 @@ class Builder:
     def value(self, t: TensorType) -> Value:
         return Value(next(self._ids), t)
 
-    # ---- inputs ----------------------------------------------------------------------------------------------------
+    # ---- inputs -------------------------------------------------------------------------------------------
 
     def input(
         self,
@@ -97,10 +97,10 @@ class Builder:
         """`old` has the value `new` when the next run begins."""
         self.updates[old] = new
 
-    # ---- the rest --------------------------------------------------------------------------------------------------
+    # ---- the rest -----------------------------------------------------------------------------------------
 
     @contextmanager
-    def at(self, node: str) -> Iterator[None]:
+    def at(self, node: str) -> Generator[None]:
         """Equations emitted inside came from this layer."""
         before, self.node = self.node, node
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from netc.errors import did_you_mean
 from netc.ops.windows import Padding, Pair
@@ -67,6 +67,11 @@ def arguments(layer: type) -> tuple[Argument, ...]:
     return tuple(out)
 
 
+def as_tuple(value: Any) -> tuple[Any, ...] | None:
+    """The value if it is a tuple: `isinstance` alone leaves a type checker with unknown items."""
+    return cast("tuple[Any, ...]", value) if isinstance(value, tuple) else None
+
+
 def written(value: Any) -> str:
     """A field's value as one would write it in a `.net` file.
 
@@ -75,15 +80,15 @@ def written(value: Any) -> str:
     """
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, tuple):
-        parts = [written(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+    if (items := as_tuple(value)) is not None:
+        parts = [written(v) for v in items]
         if len(set(parts)) == 1 and not parts[0].startswith("("):
             return parts[0]
         return f"({', '.join(parts)})"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-# ---- Kinds of arguments -------------------------------------------------------------------------------------------
+# ---- Kinds of arguments ----------------------------------------------------------------------------------
 
 
 def _as_int(value: Any, at_least: int) -> int:
@@ -104,16 +109,19 @@ def said(value: Any) -> str:
         return f'"{value}"'
     if isinstance(value, list):
         return "a list"
-    if isinstance(value, tuple):
-        return f"({', '.join(said(v) for v in value)})"  # pyright: ignore[reportUnknownVariableType]
+    if (items := as_tuple(value)) is not None:
+        return f"({', '.join(map(said, items))})"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def integer(*, at_least: int = 0, default: Any = MISSING) -> Any:
+    """A whole number."""
     return _spec(f"an int of at least {at_least}", lambda v: _as_int(v, at_least), default)
 
 
 def boolean(*, default: Any = MISSING) -> Any:
+    """`true` or `false`."""
+
     def convert(value: Any) -> bool:
         if not isinstance(value, bool):
             raise ArgumentError(f"takes true or false, not {said(value)}")
@@ -138,6 +146,8 @@ def number(*, low: float, high: float, default: Any = MISSING, open_low: bool = 
 
 
 def word(*choices: str, default: Any = MISSING) -> Any:
+    """One of a few bare words, as `floor` or `ceil`."""
+
     def convert(value: Any) -> str:
         if not isinstance(value, Word) or value.id not in choices:
             near = did_you_mean(value.id, choices) if isinstance(value, Word) else ""
@@ -148,8 +158,9 @@ def word(*choices: str, default: Any = MISSING) -> Any:
 
 
 def _as_pair(value: Any, at_least: int) -> Pair:
-    if isinstance(value, tuple) and len(value) == 2:  # pyright: ignore[reportUnknownArgumentType]
-        return _as_int(value[0], at_least), _as_int(value[1], at_least)
+    items = as_tuple(value)
+    if items and len(items) == 2:
+        return _as_int(items[0], at_least), _as_int(items[1], at_least)
     if isinstance(value, tuple | list):
         raise ArgumentError(f"takes an int or (height, width), not {said(value)}")
     side = _as_int(value, at_least)
@@ -172,8 +183,9 @@ def _as_padding(value: Any) -> Pad:
             f"takes an int, (h, w), ((t, b), (l, r)), valid, half or same, not {said(value)}",
             did_you_mean(value.id, ("valid", "half", "same")),
         )
-    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, tuple) for v in value):  # pyright: ignore
-        return _as_pair(value[0], 0), _as_pair(value[1], 0)
+    items = as_tuple(value)
+    if items and len(items) == 2 and all(isinstance(side, tuple) for side in items):
+        return _as_pair(items[0], 0), _as_pair(items[1], 0)
     height, width = _as_pair(value, 0)
     return (height, height), (width, width)
 

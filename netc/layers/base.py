@@ -89,7 +89,7 @@ def layer(kind: str):
     return register
 
 
-# ---- Checks that several layers share --------------------------------------------------------------------------------
+# ---- Checks that several layers share --------------------------------------------------------------------
 
 
 def shown(t: TensorType) -> str:

@@ -6,6 +6,9 @@ This is a cross-correlation, as networks compute it: the window is not flipped. 
 group g sees only the input channels of group g.
 """
 
+# A rule is known by its place in `Primitive`, which types the lambdas; pyright does not look through `Callable[...]`.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from math import prod
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 else:
     np = lazy_module("numpy")
 
-# ---- dot: matrices, either of them transposed ------------------------------------------------------------------------
+# ---- dot: matrices, either of them transposed -------------------------------------------------------------
 
 
 def _dot_type(a: TensorType, b: TensorType, ta: bool = False, tb: bool = False) -> Types:
@@ -57,7 +60,7 @@ dot = Primitive(
     macs=_dot_macs,
 )
 
-# ---- convolution ------------------------------------------------------------------------------------------------------
+# ---- convolution ------------------------------------------------------------------------------------------
 
 
 def _conv_type(

@@ -1,5 +1,8 @@
 """Batch normalisation, softmax and its cross-entropy: primitives fat enough to earn a gradient of their own."""
 
+# A rule is known by its place in `Primitive`, which types the lambdas; pyright does not look through `Callable[...]`.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from math import prod
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 else:
     np = lazy_module("numpy")
 
-# ---- Batch normalisation (Ioffe and Szegedy, 2015, algorithm 1) ---------------------------------------------------
+# ---- Batch normalisation (Ioffe and Szegedy, 2015, algorithm 1) -------------------------------------------
 
 
 def _moments_type(x: TensorType) -> Types:
@@ -80,7 +83,7 @@ batch_norm_grad = Primitive(
     flops=lambda i, _o, _p: 9 * elements(i[0]),
 )
 
-# ---- Softmax over channels ----------------------------------------------------------------------------------------
+# ---- Softmax over channels --------------------------------------------------------------------------------
 
 
 def _softmax_meaning(x: Any) -> Any:
@@ -103,7 +106,7 @@ softmax_grad = Primitive(
     flops=lambda i, _o, _p: 4 * elements(i[0]),
 )
 
-# ---- Cross-entropy of a softmax with integer labels ------------------------------------------------------------------
+# ---- Cross-entropy of a softmax with integer labels -------------------------------------------------------
 
 
 def _xent_type(logits: TensorType, label: TensorType) -> Types:

@@ -7,6 +7,9 @@ Bodies are plain Python over scalars; a backend pastes their source into its own
 its arguments, literals, `exp`, `log1p`, `sqrt`, `tanh_of`, `abs`, `min` and `max`.
 """
 
+# A rule is known by its place in `Primitive`, which types the lambdas; pyright does not look through `Callable[...]`.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -79,7 +82,7 @@ def _pointwise(
     return Primitive(name, pointwise_type, meaning, gradient if back else None, flops=flops, body=body)
 
 
-# ---- Arithmetic ---------------------------------------------------------------------------------------------------
+# ---- Arithmetic ------------------------------------------------------------------------------------------
 
 
 def _add(x: float, y: float) -> float:
@@ -140,7 +143,7 @@ root = _pointwise(
     "sqrt", _sqrt, lambda x: np.sqrt(x), lambda b, g, y, x: (b(scale, b(div, g, y), factor=0.5),)
 )
 
-# ---- Activations, each with its derivative as a primitive of its own ---------------------------------------------
+# ---- Activations, each with its derivative as a primitive of its own --------------------------------------
 
 
 def _relu(x: float) -> float:

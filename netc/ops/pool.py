@@ -1,5 +1,8 @@
 """Pooling: the largest value of a window, or its mean.  Windows run over `(N, H, W, C)`, each channel for itself."""
 
+# A rule is known by its place in `Primitive`, which types the lambdas; pyright does not look through `Callable[...]`.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -46,7 +49,8 @@ def _windows(
     x: Any, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair, ceil: bool, fill: float
 ) -> Any:
     """All taps of all windows: `(R·S, N, Ho, Wo, C)`, and the padding they were taken with."""
-    out = _pool_type(TensorType(x.shape), kernel, stride, pad, dilation, ceil)[0].dims[1:3]
+    _, out_h, out_w, _ = _pool_type(TensorType(x.shape), kernel, stride, pad, dilation, ceil)[0].dims
+    out = (out_h, out_w)
     wide = hang_over(x.shape[1:3], out, kernel, stride, pad, dilation)
     xp = padded(x, wide, fill)
     seen = [xp[taps(out, stride, dilation, r, s)] for r in range(kernel[0]) for s in range(kernel[1])]
@@ -63,7 +67,7 @@ def _give_back(shares: Any, size: Pair, kernel: Pair, stride: Pair, wide: Paddin
     return np.ascontiguousarray(xp[:, top : top + size[0], left : left + size[1]])
 
 
-# ---- Max --------------------------------------------------------------------------------------------------------------
+# ---- Max -------------------------------------------------------------------------------------------------
 
 
 def _max_meaning(
@@ -89,7 +93,7 @@ maxpool = Primitive("maxpool", _pool_type, _max_meaning, _max_gradient, flops=_p
 #: The gradient goes to the largest value of each window; of equal ones to the first in reading order.
 maxpool_grad = Primitive("maxpool_grad", lambda x, g, **params: (x,), _max_grad_meaning)
 
-# ---- Mean -------------------------------------------------------------------------------------------------------------
+# ---- Mean -------------------------------------------------------------------------------------------------
 
 
 def window_sizes(size: int, out: int, kernel: int, stride: int, pad: Pair, count_pad: bool) -> list[int]:

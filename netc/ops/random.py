@@ -3,6 +3,9 @@
 The hash is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014) over a Weyl sequence.
 """
 
+# A rule is known by its place in `Primitive`, which types the lambdas; pyright does not look through `Callable[...]`.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

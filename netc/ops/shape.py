@@ -1,5 +1,8 @@
 """Primitives that move numbers: views, copies, joins, sums over axes and their transposes."""
 
+# A rule is known by its place in `Primitive`, which types the lambdas; pyright does not look through `Callable[...]`.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 else:
     np = lazy_module("numpy")
 
-# ---- Another shape for the same memory ----------------------------------------------------------------------------
+# ---- Another shape for the same memory --------------------------------------------------------------------
 
 
 def _reshape_type(x: TensorType, shape: Shape) -> Types:
@@ -46,7 +49,7 @@ reshape = Primitive(
     view=True,
 )
 
-# ---- swap: (B, P, Q) to (B, Q, P) -----------------------------------------------------------------------------------
+# ---- swap: (B, P, Q) to (B, Q, P) -------------------------------------------------------------------------
 
 
 def _swap_type(x: TensorType) -> Types:
@@ -63,7 +66,7 @@ swap = Primitive(
     flops=no_cost,
 )
 
-# ---- concat and cut -----------------------------------------------------------------------------------------------
+# ---- concat and cut ---------------------------------------------------------------------------------------
 
 
 def _concat_type(*xs: TensorType, axis: int) -> Types:
@@ -123,7 +126,7 @@ cut = Primitive("cut", _cut_type, _cut_meaning, _cut_gradient, flops=no_cost)
 #: The transpose of `cut`: the stretch in its place, zeros around it.
 uncut = Primitive("uncut", _uncut_type, _uncut_meaning, flops=no_cost)
 
-# ---- sum_to and spread: each the transpose of the other ------------------------------------------------------------
+# ---- sum_to and spread: each the transpose of the other ---------------------------------------------------
 
 
 def summed_axes(whole: Shape, part: Shape) -> tuple[int, ...]:
@@ -166,7 +169,11 @@ sum_to = Primitive(
 #: Repeats along the axes that the operand lacks or has at size 1.
 spread = Primitive("spread", _sum_to_type, _spread_meaning, _spread_gradient, flops=no_cost)
 
-# ---- fill -------------------------------------------------------------------------------------------------------------
+# ---- fill -------------------------------------------------------------------------------------------------
+
+
+def _fill_type(shape: Shape, value: float, dtype: DType = "f32") -> Types:
+    return (TensorType(shape, dtype),)
 
 
 def _fill_meaning(shape: tuple[int, ...], value: float, dtype: DType = "f32") -> Any:
@@ -176,7 +183,7 @@ def _fill_meaning(shape: tuple[int, ...], value: float, dtype: DType = "f32") ->
 #: A tensor of one known value.
 fill = Primitive(
     "fill",
-    lambda shape, value, dtype="f32": (TensorType(shape, dtype),),
+    _fill_type,
     _fill_meaning,
     lambda b, at, gs: (),
     flops=no_cost,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 FORMAT = "netc.model/1"
@@ -20,24 +19,23 @@ class ModelError(Exception):
 
 def save(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, str]) -> None:
     """Writes arrays with a header, whole or not at all."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save_file  # pyright: ignore[reportUnknownVariableType]
 
     partial = path.with_name(path.name + ".partial")
     save_file(dict(arrays), partial, metadata={"format": FORMAT, **about})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """The arrays and the header of a file that `save` wrote.  Raises ModelError where it is none."""
-    from safetensors import SafetensorError, safe_open
-
+    safetensors: Any = import_module("safetensors")  # ships no types for what is used here
     if not path.is_file():
         raise ModelError(f"{path}: there is no such file")
     try:
-        with safe_open(path, framework="numpy") as file:  # pyright: ignore[reportUnknownVariableType]
+        with safetensors.safe_open(path, framework="numpy") as file:
             about: dict[str, str] = file.metadata() or {}
-            arrays = {name: np.asarray(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+            arrays: dict[str, NDArray[Any]] = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except (safetensors.SafetensorError, OSError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: this is no safetensors file ({error})") from None
     if about.get("format") != FORMAT:
         found = about.get("format", "none")

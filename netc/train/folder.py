@@ -12,16 +12,15 @@ net.svg, curves.svg pictures
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from netc.train.curves import curves
 
 from netc import draw
 from netc.train import checkpoint
-from netc.train.curves import curves
 from netc.train.loop import Epoch
 from netc.train.model import Model
 
@@ -47,16 +46,18 @@ def begin(folder: Path, model: Model, report: Mapping[str, Any]) -> None:
 
 
 def keep(folder: Path, model: Model, done: Sequence[Epoch]) -> None:
-    """Writes the weights, the optimiser's memory, the metrics and the curves as they are after the last epoch."""
+    """Writes what the last epoch left: weights, metrics, curves, and in one file all that --resume needs."""
     model.save(folder / MODEL)
-    steps = {"steps": np.array([model.steps], np.int64)}
-    checkpoint.save(folder / STATE, model.slots() | steps, {"epoch": str(done[-1].epoch)})
     records = [epoch.record() for epoch in done]
     write(folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records))
+    steps = {"steps": np.array([model.steps], np.int64)}
+    about = {"net": model.graph.name, "metrics": json.dumps(records)}
+    checkpoint.save(folder / STATE, model.weights() | model.slots() | steps, about)
     curves(records, folder / "curves.svg")
 
 
 def finish(folder: Path, result: Mapping[str, float]) -> None:
+    """Writes what the finished model reaches on the test data."""
     write(folder / "result.json", json.dumps(dict(result), indent=2) + "\n")
 
 
@@ -65,18 +66,17 @@ def resume(folder: Path, model: Model) -> list[Epoch]:
 
     Raises FolderError or ModelError where the folder holds no run of this net.
     """
-    arrays, about = checkpoint.load(folder / MODEL)
+    arrays, about = checkpoint.load(folder / STATE)
     if about.get("net") != model.graph.name:
         raise FolderError(f"{folder} holds a run of {about.get('net')}, not of {model.graph.name}")
-    state, _ = checkpoint.load(folder / STATE)
     try:
+        done = [_epoch(record) for record in json.loads(about["metrics"])]
+        model.steps = int(arrays.pop("steps")[0])
+        slots = {name: arrays.pop(name) for name in model.slots() if name in arrays}
         model.set_weights(arrays)
-        lines = (folder / "metrics.jsonl").read_text().splitlines()
-        done = [_epoch(json.loads(line)) for line in lines]
-        model.steps = int(state.pop("steps")[0])
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError) as error:
         raise FolderError(f"{folder}: the run cannot be resumed ({error})") from None
-    model.set_slots(state)
+    model.set_slots(slots)
     return done
 
 
@@ -91,4 +91,4 @@ def write(path: Path, text: str) -> None:
     """Writes a text, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,8 @@ class Model:
     ) -> None:
         self.graph, self.spec = graph, spec
         self.backend: Backend = backend
-        self.threads, self.dtype = threads, dtype
+        self.threads = threads
+        self.dtype: DType = dtype
         self.steps = 0
         self.lr_factor = 1.0
         self.buffers: dict[str, Array] = {}
@@ -56,7 +57,7 @@ class Model:
         self._programs: dict[tuple[Kind, int], Executable] = {}
         self._adopt(training_step(graph, spec, 1, dtype))
 
-    # ---- programs and their memory ----------------------------------------------------------------------------------
+    # ---- programs and their memory ------------------------------------------------------------------------
 
     def _adopt(self, program: Program) -> None:
         """Makes and initialises every buffer that stays and is not there yet."""
@@ -117,13 +118,13 @@ class Model:
     def _outside(self, name: str) -> Array:
         i = self._kept[name]
         inner = self.buffers[name]
-        return np.ascontiguousarray(inner.transpose(i.door)) if i.door else inner.copy()
+        return _moved(inner, i.door) if i.door else inner.copy()
 
     def save(self, path: str | Path) -> None:
-        """Writes the weights, and in the file's header the net's text, so that `netc.load_model` needs no other file."""
+        """Writes the weights, and in the file's header the net's text: `netc.load_model` needs no other file."""
         checkpoint.save(Path(path), self.weights(), checkpoint.about(*self.source))
 
-    # ---- what it does -----------------------------------------------------------------------------------------------
+    # ---- what it does -------------------------------------------------------------------------------------
 
     def train_step(self, x: Any, y: Any) -> float:
         """One batch, one update, as the train block says; the loss before the update."""
@@ -144,12 +145,7 @@ class Model:
         exe = self.program("grad", self._batch(feeds))
         out = exe.run(self._with_counter(feeds, exe))
         params = {name: i for name, i in self._kept.items() if i.role == "param"}
-        grads = {
-            name: np.ascontiguousarray(out[f"grad {name}"].transpose(i.door))
-            if i.door
-            else out[f"grad {name}"]
-            for name, i in params.items()
-        }
+        grads = {name: _moved(out[f"grad {name}"], i.door) for name, i in params.items()}
         return float(out["loss"]), grads
 
     def evaluate(self, x: Any, y: Any) -> dict[str, float]:
@@ -185,7 +181,7 @@ class Model:
                 f"{self.graph.name} has no logits among its outputs that a softmax_xent loss looks at"
             )
         out = self.predict(x)
-        logits = out[name] if isinstance(out, dict) else out
+        logits: Array = cast("dict[str, Array]", out)[name] if isinstance(out, dict) else out
         return np.asarray(Softmax.op.meaning(logits.astype(np.float64)))
 
     def fit(self, x: Any, y: Any, *, epochs: int | None = None) -> list[float]:
@@ -206,7 +202,7 @@ class Model:
             history.append(float(np.mean(losses)))
         return history
 
-    # ---- what goes in ------------------------------------------------------------------------------------------------
+    # ---- what goes in -------------------------------------------------------------------------------------
 
     def _feeds(self, x: Any, y: Any) -> dict[str, Any]:
         name, t = self.spec.target
@@ -218,7 +214,7 @@ class Model:
     def _inputs(self, x: Any) -> dict[str, Any]:
         """The net's inputs by name, from one array or a mapping."""
         names = [n.name for n in self.graph.inputs]
-        given: Mapping[str, Any] = x if isinstance(x, Mapping) else {names[0]: x}
+        given = cast("Mapping[str, Any]", x) if isinstance(x, Mapping) else {names[0]: x}
         if set(given) != set(names):
             raise ValueError(f"the net takes {', '.join(names)}; give them by name, as a dict")
         return {
@@ -240,7 +236,7 @@ class Model:
             raise ValueError(f"{name} has the shape {out.shape}, and the net wants [{wanted}]")
         if dtype == "int" and out.size:
             self._labels_in_range(name, out)
-        return np.ascontiguousarray(out, NUMPY_NAME[dtype])
+        return np.ascontiguousarray(out, np.dtype(NUMPY_NAME[dtype]))
 
     def _labels_in_range(self, name: str, labels: Array) -> None:
         for term in self.spec.losses:
@@ -275,11 +271,22 @@ def batches(count: int, batch: int, seed: int, epoch: int) -> Iterator[Array]:
         yield rows[start : start + size]
 
 
+def _as_array(a: Any) -> Array:
+    """NumPy's own arrays, those of others by DLPack, and whatever NumPy makes of the rest."""
+    return np.asarray(np.from_dlpack(a) if hasattr(a, "__dlpack__") and not isinstance(a, np.ndarray) else a)
+
+
 def _parts(feeds: Mapping[str, Array], count: int) -> Iterable[tuple[dict[str, Any], int]]:
     """The examples in parts of at most EVALUATION_BATCH, with the size of each."""
     for start in range(0, count, EVALUATION_BATCH):
         size = min(EVALUATION_BATCH, count - start)
         yield {name: a[start : start + size] for name, a in feeds.items()}, size
+
+
+def _moved(a: Array, axes: tuple[int, ...]) -> Array:
+    """The array with its axes permuted, if a permutation is given, in the order that a file wants."""
+    moved: Array = a.transpose(axes) if axes else a
+    return np.ascontiguousarray(moved)
 
 
 def _numbers(out: Mapping[str, Array]) -> dict[str, float]:

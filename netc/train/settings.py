@@ -32,7 +32,7 @@ class Setting:
         return f"{self.kind}({', '.join(shown)})" if shown else self.kind
 
 
-# ---- Optimisers: equations that turn a parameter and its gradient into the next parameter ---------------------------
+# ---- Optimisers: equations that turn a parameter and its gradient into the next parameter ----------------
 
 
 class Optimizer(Setting):
@@ -112,7 +112,7 @@ class Adam(Optimizer):
         b.update(w, b(ops.sub, w, b(ops.mul, b(ops.div, m, below), b.scalar("lr"))))
 
 
-# ---- Schedules: the learning rate of an epoch ------------------------------------------------------------------------
+# ---- Schedules: the learning rate of an epoch ------------------------------------------------------------
 
 
 class Schedule(Setting):

@@ -165,7 +165,7 @@ class _Reader:
             return [Metric("accuracy", 1, (first.operands[0], first.operands[1]))]
         return []
 
-    # ---- settings -------------------------------------------------------------------------------------------------
+    # ---- settings -----------------------------------------------------------------------------------------
 
     def _target(self, s: ast.Target) -> None:
         if self.target:
@@ -184,9 +184,11 @@ class _Reader:
             raise self.at.fail("E0204", f"`{key}` is set twice", s.key.span, notes=(note,))
         self.seen[key] = s.key.span
         if key == "loss":
-            return self._loss(s)
+            self._loss(s)
+            return
         if key == "metric":
-            return self._metrics(s)
+            self._metrics(s)
+            return
         if key == "augment":
             message = "`augment` is in the language, but has no meaning in this version of netc"
             raise self.at.fail("E0199", message, s.span)
@@ -249,7 +251,7 @@ class _Reader:
             raise self.at.fail("E0206", f"`{name}` {takes}", e.span)
         return Data(name, values[0] if values else None, e.span)
 
-    # ---- losses and metrics ---------------------------------------------------------------------------------------
+    # ---- losses and metrics -------------------------------------------------------------------------------
 
     def _loss(self, s: ast.Setting) -> None:
         step = s.chain.steps[0] if len(s.chain.steps) == 1 else None
@@ -300,12 +302,12 @@ class _Reader:
         except LayerError as error:
             raise self.at.fail(error.code, error.message, e.span, help=error.help) from None
         first = self.graph.tensors.get(names[0])
-        if isinstance(layer, loss.SoftmaxXent) and first is not None:
-            if isinstance(self.graph.nodes[first].layer, Softmax):
-                note = Note(self.graph.nodes[first].span, "softmax is here")
-                message = "`softmax_xent` takes logits, and gets what a softmax has made of them"
-                help = "give it the tensor before the softmax"
-                raise self.at.fail("E0602", message, step.span, notes=(note,), help=help)
+        before = self.graph.nodes[first] if first is not None else None
+        if isinstance(layer, loss.SoftmaxXent) and before and isinstance(before.layer, Softmax):
+            note = Note(before.span, "softmax is here")
+            message = "`softmax_xent` takes logits, and gets what a softmax has made of them"
+            help = "give it the tensor before the softmax"
+            raise self.at.fail("E0602", message, step.span, notes=(note,), help=help)
 
     def _metrics(self, s: ast.Setting) -> None:
         calls = [*s.chain.steps, *s.more]
