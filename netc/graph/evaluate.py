@@ -159,10 +159,11 @@ class Evaluator:
         b: Any = self(e.right)
         if e.op == "+" and type(a) is list and type(b) is list:
             return [*a, *b]
-        for value, side in ((a, e.left), (b, e.right)):
+        sides: tuple[tuple[Any, ast.Expr], ...] = ((a, e.left), (b, e.right))
+        for value, side in sides:
             if not _is_number(value):
                 raise self.fail("E0208", f"`{e.op}` needs numbers, not {said(value)}", side.span)
-        return self._arithmetic(e, cast("float", a), cast("float", b))
+        return self._arithmetic(e, a, b)
 
     def _arithmetic(self, e: ast.Binary, a: float, b: float) -> Any:
         if e.op in "/%" and b == 0:

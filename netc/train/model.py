@@ -118,7 +118,7 @@ class Model:
     def _outside(self, name: str) -> Array:
         i = self._kept[name]
         inner = self.buffers[name]
-        return _moved(inner, i.door) if i.door else inner.copy()
+        return _moved(inner, i.door)
 
     def save(self, path: str | Path) -> None:
         """Writes the weights, and in the file's header the net's text: `netc.load_model` needs no other file."""
@@ -223,12 +223,7 @@ class Model:
 
     def _fitted(self, name: str, array: Any, shape: tuple[Size, ...], dtype: DType) -> Array:
         """An array of the right element type, if its shape is `shape` with some N."""
-        a = (
-            np.from_dlpack(array)
-            if hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray)
-            else array
-        )
-        out = np.asarray(a)
+        out = _as_array(array)
         if dtype == "int" and out.dtype.kind not in "iub":
             raise ValueError(f"{name} must be integers, and is {out.dtype}")
         if out.ndim != len(shape) or out.shape[1:] != shape[1:]:
@@ -273,7 +268,9 @@ def batches(count: int, batch: int, seed: int, epoch: int) -> Iterator[Array]:
 
 def _as_array(a: Any) -> Array:
     """NumPy's own arrays, those of others by DLPack, and whatever NumPy makes of the rest."""
-    return np.asarray(np.from_dlpack(a) if hasattr(a, "__dlpack__") and not isinstance(a, np.ndarray) else a)
+    if not isinstance(a, np.ndarray) and hasattr(a, "__dlpack__"):
+        return np.from_dlpack(a)
+    return np.asarray(cast("Any", a))
 
 
 def _parts(feeds: Mapping[str, Array], count: int) -> Iterable[tuple[dict[str, Any], int]]:
@@ -284,9 +281,8 @@ def _parts(feeds: Mapping[str, Array], count: int) -> Iterable[tuple[dict[str, A
 
 
 def _moved(a: Array, axes: tuple[int, ...]) -> Array:
-    """The array with its axes permuted, if a permutation is given, in the order that a file wants."""
-    moved: Array = a.transpose(axes) if axes else a
-    return np.ascontiguousarray(moved)
+    """A copy with its axes permuted, if a permutation is given, in the order that a file wants."""
+    return np.array(np.transpose(a, axes) if axes else a, order="C")
 
 
 def _numbers(out: Mapping[str, Array]) -> dict[str, float]:
