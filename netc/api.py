@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from netc import draw as drawing
-from netc.analyze.report import report_dict
+from netc.analyze.report import net_dict
 from netc.errors import MissingDependency
 from netc.loading import Compiled, Loaded, load_file, load_text
 from netc.train.spec import default_spec
@@ -56,8 +56,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """One net's part of the JSON report (`netc.report/1`)."""
-        whole = report_dict(self._net.loaded, [self._net.name], batch=self._batch)
-        return whole["nets"][0]
+        return net_dict(self._net.compiled.report(self._batch))
 
     def to_frame(self) -> Any:
         """The layers as a pandas DataFrame.  Raises MissingDependency without pandas."""
@@ -70,7 +69,7 @@ class Report:
     def __str__(self) -> str:
         from netc.analyze.table import table_text
 
-        return table_text(self._net.loaded, self._net.name, batch=self._batch)
+        return table_text(self._net.compiled.report(self._batch))
 
     __repr__ = __str__
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from netc.analyze.expect import prove
 from netc.analyze.facts import Facts, Memory
+from netc.analyze.report import NetReport
 from netc.errors import Diagnostic, NetError, Report, Span, did_you_mean
 from netc.graph.bind import read_setting
 from netc.graph.elaborate import Elaborated, elaborate
@@ -34,6 +35,11 @@ class Compiled:
     facts: Facts
     train: TrainSpec | None
     whole: bool
+
+    def report(self, batch: int = 1) -> NetReport:
+        """All figures of the net; without memory where it has mistakes."""
+        memory = measure(self.graph, batch, spec=self.train) if self.whole and self.graph.outputs else None
+        return NetReport(self.facts, memory, batch)
 
 
 @dataclass(frozen=True)

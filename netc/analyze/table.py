@@ -1,0 +1,230 @@
+"""The report as a table for people, at any width: what does not fit is first rounded, then left out.
+
+Rich draws it; which columns stand there, and how long a cell is, is decided here, so that no line ever wraps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import TYPE_CHECKING, Final
+
+from netc.analyze.figures import pair, short, size
+from netc.analyze.receptive import Field
+from netc.analyze.report import NetReport, totals
+from netc.analyze.rows import Row, rows
+from netc.errors import plural
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+GAP: Final = 2  # blanks between columns
+_INDENT: Final = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    title: str
+    cell: Callable[[Row], str]
+    right: bool = False
+    tail: Callable[[Row], str] = lambda _: ""  # the end of a cell, which is never cut
+
+    def text(self, row: Row, width: int | None = None) -> str:
+        """The cell, in at most `width` characters."""
+        head, tail = self.cell(row), self.tail(row)
+        return head + tail if width is None else cut(head, max(width - len(tail), 1)) + tail
+
+
+def _name(r: Row) -> str:
+    return _INDENT * r.level + r.name
+
+
+def _exact(count: int) -> str:
+    return f"{count:,}" if count else ""
+
+
+def _short(count: int) -> str:
+    return short(count) if count else ""
+
+
+def _seen(field: Field | None) -> str:
+    """The size of a field; `whole` where it is the whole input, with the local size beside it where there is one."""
+    if field is None:
+        return ""
+    mark = "" if field.aligned else "*"
+    if not field.whole:
+        return pair(field.size) + mark
+    return f"whole ({pair(field.local)}{mark})" if field.local else "whole"
+
+
+NAME: Final = Column("name", _name)
+LAYER: Final = Column("layer", lambda r: r.layer, tail=lambda r: f" ×{r.times}" if r.times > 1 else "")
+SHAPE: Final = Column("output", lambda r: r.type, right=True)
+PARAMS: Final = Column("parameters", lambda r: _exact(r.params), right=True)
+PARAMS_SHORT: Final = Column("params", lambda r: _short(r.params), right=True)
+MACS: Final = Column("MACs", lambda r: _exact(r.macs), right=True)
+MACS_SHORT: Final = Column("MACs", lambda r: _short(r.macs), right=True)
+FIELD: Final = Column("field", lambda r: _seen(r.field), right=True)
+STRIDE: Final = Column("stride", lambda r: pair(r.field.stride) if r.field else "", right=True)
+STRIDE_SHORT: Final = Column("S", STRIDE.cell, right=True)
+PAD: Final = Column("pad", lambda r: pair(r.field.pad) if r.field else "", right=True)
+PAD_SHORT: Final = Column("P", PAD.cell, right=True)
+MEMORY: Final = Column("memory", lambda r: size(r.bytes), right=True)
+
+# From all there is to say to the least; the number is how narrow the column of layers may become.
+_CHOICES: Final[tuple[tuple[tuple[Column, ...], int], ...]] = (
+    ((NAME, LAYER, SHAPE, PARAMS, MACS, FIELD, STRIDE, PAD, MEMORY), 36),
+    ((NAME, LAYER, SHAPE, PARAMS, MACS_SHORT, FIELD, STRIDE_SHORT, PAD_SHORT, MEMORY), 30),
+    ((NAME, LAYER, SHAPE, PARAMS_SHORT, MACS_SHORT, FIELD, STRIDE_SHORT, PAD_SHORT, MEMORY), 24),
+    ((NAME, LAYER, SHAPE, PARAMS_SHORT, MACS_SHORT, FIELD, STRIDE_SHORT, PAD_SHORT), 18),
+    ((NAME, LAYER, SHAPE, PARAMS_SHORT, MACS_SHORT, FIELD), 14),
+    ((NAME, LAYER, SHAPE, PARAMS_SHORT, FIELD), 10),
+    ((NAME, SHAPE, PARAMS_SHORT, FIELD), 0),
+    ((NAME, PARAMS_SHORT), 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Columns with their widths, in characters."""
+
+    columns: tuple[Column, ...]
+    widths: tuple[int, ...]
+
+
+def layout(found: Sequence[Row], width: int | None) -> Layout:
+    """The fullest choice of columns that fits `width`; all of them where the width is not limited."""
+    for columns, least in _CHOICES:
+        widths = [max([len(c.title), *(len(c.text(r)) for r in found)]) for c in columns]
+        over = 0 if width is None else sum(widths) + GAP * (len(columns) - 1) - width
+        if over <= 0:
+            return Layout(columns, tuple(widths))
+        if LAYER in columns and widths[1] - over >= least:
+            widths[1] -= over
+            return Layout(columns, tuple(widths))
+    columns = _CHOICES[-1][0]
+    numbers = max([len(PARAMS_SHORT.title), *(len(PARAMS_SHORT.text(r)) for r in found)])
+    return Layout(columns, (max((width or 0) - GAP - numbers, 4), numbers))
+
+
+def cut(text: str, width: int) -> str:
+    """The text, or its beginning with `…` for the rest.
+
+    >>> cut("conv(64, 7, stride=2)", 10)
+    'conv(64, …'
+    """
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def table(report: NetReport, *, depth: int | None = None, width: int | None = None) -> RenderableType:
+    """What rich prints for a net: its name, its layers, its totals.
+
+    `depth` is how many levels of blocks are opened; `width` is that of the terminal, None where there is none.
+    """
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    found = rows(report.facts, depth)
+    plan = layout(found, width)
+    grid = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=True, header_style="dim")
+    for column, wide in zip(plan.columns, plan.widths, strict=True):
+        side = "right" if column.right else "left"
+        grid.add_column(Text(cut(column.title, wide)), justify=side, no_wrap=True, width=wide)
+    for row in found:
+        cells = [Text(c.text(row, w)) for c, w in zip(plan.columns, plan.widths, strict=True)]
+        grid.add_row(*cells, style="bold" if row.is_block else None)
+    title = Text.assemble((report.graph.name, "bold"))
+    doc = [Text(line, style="italic") for line in _doc(report.graph.doc, width)]
+    below = [Text(line) for line in footer(report, plan, found, width)]
+    return Group(title, *doc, Text(), grid, Text(), *below)
+
+
+def _doc(doc: str, width: int | None) -> list[str]:
+    lines = doc.splitlines()
+    return lines if width is None else [part for line in lines for part in wrap(line, width) or [""]]
+
+
+# ---- Totals ---------------------------------------------------------------------------------------------------------
+
+
+def footer(report: NetReport, plan: Layout, found: Sequence[Row], width: int | None) -> list[str]:
+    """The totals, one line each, wrapped to the width under their own beginnings."""
+    lines = _totals(report)
+    lead = max(len(name) for name, _ in lines) + GAP
+    out: list[str] = []
+    if width is not None and width < 2 * lead:
+        return [part for name, text in lines for part in wrap(f"{name}: {text}", max(width, 8))]
+    for name, text in [*lines, *(("", key) for key in _key(report, plan, found))]:
+        parts = [text] if width is None else wrap(text, width - lead)
+        out += [f"{name if i == 0 else '':<{lead}}{part}" for i, part in enumerate(parts)]
+    return out
+
+
+def _totals(report: NetReport) -> list[tuple[str, str]]:
+    t, f, m = totals(report), report.facts, report.memory
+    state = f", and {f.state:,} numbers of state" if f.state else ""
+    depth = f"{plural(f.depth, 'layer')} with weights one after another"
+    examples = "" if report.batch == 1 else "s"
+    return [
+        ("parameters", f"{f.params:,}: {t['trained']:,} trained, {t['frozen']:,} frozen{state}"),
+        ("MACs", f"{f.macs:,} an example, counting multiplications by weights"),
+        ("FLOPs", f"{f.flops:,} an example, counting everything; one MAC is two FLOPs"),
+        (
+            "memory",
+            f"{size(m.infer)} to run and {size(m.train)} to train, weights included, "
+            f"at a batch of {report.batch:,} example{examples}"
+            if m
+            else "not known while the net has mistakes",
+        ),
+        ("depth", depth),
+        *_last_map(report),
+    ]
+
+
+def _last_map(report: NetReport) -> list[tuple[str, str]]:
+    """What a pixel of the last feature map sees, against the input."""
+    node = report.facts.last_map
+    field = report.facts.fields[node.id] if node else None
+    image = next((n for n in report.graph.inputs if n.type.rank == 4), None)
+    if node is None or field is None or field.local is None or image is None:
+        return []
+    local, of = field.local, image.type.dims_after(2)
+    if all(seen >= side for seen, side in zip(local, of, strict=True)):
+        share = f"at least the whole input of {of[0]}×{of[1]}"
+    else:
+        share = f"of an input of {of[0]}×{of[1]}"
+    moves = f"stride {pair(field.stride)}, padding {pair(field.pad)}"
+    return [("field", f"{local[0]}×{local[1]}, {share}: `{node.path}`, {moves}")]
+
+
+def _key(report: NetReport, plan: Layout, found: Sequence[Row]) -> list[str]:
+    """What the headings leave unsaid."""
+    out: list[str] = []
+    if STRIDE_SHORT in plan.columns:
+        out.append("S and P: stride and padding of the field")
+    if any(r.times > 1 for r in found):
+        out.append("×N: the sum of N copies; the rows below it are one of them, with the last one's field")
+    if FIELD in plan.columns and any(f and not f.aligned for f in report.facts.fields):
+        out.append("*: paths of different strides or centres meet; the field is their hull")
+    return out
+
+
+def table_text(report: NetReport, *, depth: int | None = None, width: int | None = None) -> str:
+    """The table as plain text."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    console = Console(file=out, width=width or 10_000, color_system=None, legacy_windows=False)
+    print_table(console, report, depth=depth, width=width)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def print_table(
+    console: Console, report: NetReport, *, depth: int | None = None, width: int | None = None
+) -> None:
+    """Prints a net's table on a console of rich's."""
+    console.print(table(report, depth=depth, width=width), highlight=False, soft_wrap=False)
