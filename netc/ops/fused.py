@@ -69,7 +69,7 @@ def _fused_meaning(*operands: Any, expression: Expression) -> Any:
     for step in expression.steps:
         known.append(step.op.meaning(*(known[i] for i in step.args), **dict(step.params)))
     results = tuple(known[i] for i in expression.results)
-    return results if len(results) > 1 else results[0]
+    return results if len(expression.results) > 1 else results[0]
 
 
 def _fused_flops(inputs: Types, _outputs: Types, params: dict[str, Any]) -> int:

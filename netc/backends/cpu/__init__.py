@@ -1,0 +1,67 @@
+"""The CPU backend: kernels compiled by Numba, shared by all sizes and cached on disk.
+
+`bind` asks, for each equation, which kernels do it (`contract`, `simple`, `loops`), compiles or loads them,
+and returns one step for each call.  See README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from netc.backends.cpu import contract, loops, simple
+from netc.backends.cpu.call import Borrow, Bound, Call, Lowering
+from netc.backends.cpu.threads import LARGE, default_threads, share
+from netc.ir.program import Equation, Program
+from netc.ops import fused
+from netc.ops.primitive import Primitive, Value
+
+_BY_NAME: Final[dict[str, Lowering]] = {
+    f.__name__: f
+    for f in (
+        contract.dot, contract.conv, contract.conv_data, contract.conv_weights,
+        simple.maxpool, simple.maxpool_grad, simple.avgpool, simple.avgpool_grad,
+        simple.sum_to, simple.spread, simple.moments, simple.batch_norm, simple.batch_norm_grad,
+        simple.softmax, simple.softmax_grad, simple.softmax_xent, simple.softmax_xent_grad, simple.in_top,
+        simple.swap, simple.concat, simple.cut, simple.uncut, simple.dropout_mask,
+    )
+}  # fmt: skip
+
+
+def lowering(op: Primitive) -> Lowering:
+    """What makes the calls for a primitive; NotImplementedError where nothing does."""
+    if op.body is not None or op is fused:
+        return loops.pointwise
+    if op.name not in _BY_NAME:
+        raise NotImplementedError(f"the CPU backend has no kernel for {op}")
+    return _BY_NAME[op.name]
+
+
+def bind(
+    program: Program, arrays: Mapping[Value, Any], threads: int | None = None
+) -> list[Callable[[], None]]:
+    """The steps that run the program once, in order; everything is compiled when this returns."""
+    threads = default_threads() if threads is None else threads
+    flat = {v: a.reshape(-1) for v, a in arrays.items()}
+    calls = [c for eq in program.equations if not eq.op.view for c in _calls(eq, flat, threads)]
+    wanted = [a.nbytes for c in calls for a in c.args if isinstance(a, Borrow)]
+    scratch = np.empty(max(wanted, default=0), np.uint8)
+    return [_step(c, scratch, threads) for c in calls]
+
+
+def _calls(eq: Equation, flat: Mapping[Value, Any], threads: int) -> list[Call]:
+    bound = Bound(eq, tuple(flat[v] for v in eq.inputs), tuple(flat[v] for v in eq.outputs), threads)
+    return lowering(eq.op)(bound)
+
+
+def _step(call: Call, scratch: Any, threads: int) -> Callable[[], None]:
+    from numba import typeof  # pyright: ignore[reportUnknownVariableType]
+
+    kernel, extent = call.kernel, call.extent
+    args = tuple(a.of(scratch) if isinstance(a, Borrow) else a for a in call.args)
+    kernel.compile(tuple(typeof(a) for a in (0, extent, *args)))
+    if threads > 1 and extent > 1 and call.work >= LARGE:
+        return lambda: share(kernel, extent, args, threads)
+    return lambda: kernel(0, extent, *args)

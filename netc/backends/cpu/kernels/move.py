@@ -1,0 +1,78 @@
+"""Kernels that move numbers: stretches of an axis, exchanged axes, repeats, and the random mask of dropout."""
+
+# pyright: basic
+# Numba gives these functions their types when they are called.
+
+import numpy as np
+
+from netc.backends.cpu.jit import helper, kernel
+
+TILE = 16  # numbers: a square of them fits the first-level cache
+
+
+@kernel
+def stretch(lo, hi, x, y, x_row, x_at, y_row, y_at, width):
+    """Rows lo..hi: `width` numbers from x to y; each has its own row length and start."""
+    for row in range(lo, hi):
+        a = x[row * x_row + x_at : row * x_row + x_at + width]
+        b = y[row * y_row + y_at : row * y_row + y_at + width]
+        for t in range(width):
+            b[t] = a[t]
+
+
+@kernel
+def place(lo, hi, x, y, width, start, row_length):
+    """Rows lo..hi of y are zeros, with x's row from `start` on."""
+    for row in range(lo, hi):
+        b = y[row * row_length : (row + 1) * row_length]
+        b[:] = 0
+        b[start : start + width] = x[row * width : (row + 1) * width]
+
+
+@kernel
+def swap(lo, hi, x, y, p, q):
+    """x `(batch, P, Q)` to y `(batch, Q, P)`; units lo..hi of batch · strips of Q."""
+    strips = (q + TILE - 1) // TILE
+    for unit in range(lo, hi):
+        base, q0 = unit // strips * p * q, unit % strips * TILE
+        for p0 in range(0, p, TILE):
+            for j in range(q0, min(q, q0 + TILE)):
+                for i in range(p0, min(p, p0 + TILE)):
+                    y[base + j * p + i] = x[base + i * q + j]
+
+
+@kernel
+def spread(lo, hi, x, y, rows, inner):
+    """x `(outer, inner)` to y `(outer, rows, inner)`; rows lo..hi of outer · rows."""
+    for row in range(lo, hi):
+        a, b = x[row // rows * inner : (row // rows + 1) * inner], y[row * inner : (row + 1) * inner]
+        if inner == 1:
+            b[0] = a[0]
+        else:
+            for t in range(inner):
+                b[t] = a[t]
+
+
+@kernel
+def spread_last(lo, hi, x, y, count):
+    """x `(rows,)` to y `(rows, count)`; rows lo..hi."""
+    for row in range(lo, hi):
+        y[row * count : (row + 1) * count] = x[row]
+
+
+@helper
+def _mix(z):
+    """The finaliser of SplitMix64, as in `netc/ops/random.py`."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@kernel
+def dropout_mask(lo, hi, counter, y, stream, threshold, kept):
+    """Numbers lo..hi: 0 where 24 hashed bits are below the threshold, else `kept`."""
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    key = _mix(np.uint64(counter[0]) * golden + np.uint64(stream))
+    for i in range(lo, hi):
+        bits = _mix(np.uint64(i + 1) * golden + key) >> np.uint64(40)
+        y[i] = kept if bits >= np.uint64(threshold) else y.dtype.type(0)

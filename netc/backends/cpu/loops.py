@@ -1,0 +1,212 @@
+"""Pointwise equations become loops: the source of each scalar body, pasted into one loop over memory.
+
+    add($0, $1); relu($2) → $3        with the operands' kinds "full" and "vector"
+
+becomes
+
+    for row in range(lo, hi):
+        r0 = x0[row * inner : row * inner + inner]
+        …
+        for i in range(inner):
+            a0 = r0[i]
+            a1 = x1[i]
+            v2 = a0 + a1
+            v3 = max(v2, T(0.0))
+            w0[i] = v3
+
+Where every operand has the result's shape or is a scalar the loop is flat.  A result that lives where an
+operand lives is written through the operand's name, so LLVM sees that they are one.  Numbers that a primitive
+is given (a factor, a rate) are arguments, so that one compiled loop serves them all.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from typing import Any, Literal
+
+from netc.backends.cpu.call import Bound, Call
+from netc.backends.cpu.emit import load
+from netc.ops.fused import Expression, Step, fused
+
+Kind = Literal["full", "scalar", "vector", "gate"]
+
+_HEAD = '''"""{title}"""
+
+from math import sqrt
+
+from netc.backends.cpu.jit import kernel
+from netc.backends.cpu.vmath import exp_of, log1p_of, tanh_of
+
+
+@kernel
+'''
+_RENAMED = {"exp": "exp_of", "tanh_of": "tanh_of", "log1p": "log1p_of"}
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """All that the source depends on.  `kinds` are the operands'; `over` gives the operand that a result
+    replaces.
+    """
+
+    expression: Expression
+    kinds: tuple[Kind, ...]
+    over: tuple[int | None, ...]
+
+
+def pointwise(b: Bound) -> list[Call]:
+    """One loop, whatever the expression."""
+    expression = _expression(b)
+    shape = b.out()
+    kinds: tuple[Kind, ...] = tuple(_kind(b.shape(i), shape) for i in range(len(b.inputs)))
+    homes = {x.ctypes.data: i for i, x in enumerate(b.inputs) if kinds[i] == "full"}
+    loop = Loop(expression, kinds, tuple(homes.get(out.ctypes.data) for out in b.outputs))
+    flat = all(k in ("full", "scalar") for k in kinds)
+    one = b.outputs[0].dtype.type
+    outputs = [out for out, over in zip(b.outputs, loop.over, strict=True) if over is None]
+    numbers = [one(value) for step in expression.steps for _, value in step.params]
+    sizes = [] if flat else [shape[-1], _leading(shape)]
+    sizes += [_strides(b.shape(i), shape) for i, kind in enumerate(kinds) if kind == "gate"]
+    args = (*b.inputs, *outputs, *sizes, *numbers)
+    module = load("loop", source(loop))
+    return [Call(module.loop, prod(shape) if flat else prod(shape[:-1]), args, b.work)]
+
+
+def _expression(b: Bound) -> Expression:
+    if b.eq.op is fused:
+        return b.params["expression"]
+    count = len(b.inputs)
+    params = tuple(sorted(b.params.items()))
+    return Expression((Step(b.eq.op, tuple(range(count)), params),), (count,))
+
+
+def _kind(operand: tuple[int, ...], result: tuple[int, ...]) -> Kind:
+    if operand == result:
+        return "full"
+    if operand == ():
+        return "scalar"
+    return "vector" if len(operand) == 1 else "gate"
+
+
+def _leading(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """All axes but the last, as three."""
+    if len(shape) > 4:
+        raise ValueError(f"the CPU backend broadcasts over at most 4 axes, not {shape}")
+    a, b, c = (1,) * (4 - len(shape)) + shape[:-1]
+    return a, b, c
+
+
+def _strides(operand: tuple[int, ...], result: tuple[int, ...]) -> tuple[int, int, int]:
+    """How far the operand moves for a step along each leading axis of the result: 0 where it repeats."""
+    sizes = (1,) * (4 - len(operand)) + operand
+    steps = (sizes[1] * sizes[2] * sizes[3], sizes[2] * sizes[3], sizes[3])
+    whole = _leading(result)
+    a, b, c = (0 if sizes[i] == 1 and whole[i] != 1 else steps[i] for i in range(3))
+    return a, b, c
+
+
+# ---- The source -------------------------------------------------------------------------------------------
+
+
+@cache
+def source(loop: Loop) -> str:
+    """A module with the one kernel `loop(lo, hi, *operands, *results, *sizes, *numbers)`."""
+    flat = all(k in ("full", "scalar") for k in loop.kinds)
+    results = [f"y{j}" for j, over in enumerate(loop.over) if over is None]
+    operands = [f"x{i}" for i in range(len(loop.kinds))]
+    gates = [i for i, kind in enumerate(loop.kinds) if kind == "gate"]
+    sizes = ([] if flat else ["inner", "leading"]) + [f"strides{i}" for i in gates]
+    steps = loop.expression.steps
+    numbers = [f"p{s}_{name}" for s, step in enumerate(steps) for name, _ in step.params]
+    arguments = ", ".join(["lo", "hi", *operands, *results, *sizes, *numbers])
+    full = [f"x{i}" for i, kind in enumerate(loop.kinds) if kind == "full"] + results
+    lines = [f"def loop({arguments}):", f"    T = {full[0]}.dtype.type"]
+    lines += [f"    a{i} = x{i}[0]" for i, kind in enumerate(loop.kinds) if kind == "scalar"]
+    if flat:
+        lines += [f"    {name}r = {name}[lo:hi]" for name in full]
+        lines += ["    for i in range(hi - lo):"]
+        indent = " " * 8
+    else:
+        lines += ["    for row in range(lo, hi):"]
+        lines += [f"        {name}r = {name}[row * inner : row * inner + inner]" for name in full]
+        lines += [f"        x{i}r = x{i}" for i, kind in enumerate(loop.kinds) if kind == "vector"]
+        for i in gates:
+            lines += [
+                f"        at{i} = row // (leading[1] * leading[2]) * strides{i}[0]",
+                f"        at{i} += row // leading[2] % leading[1] * strides{i}[1] + row % leading[2] * strides{i}[2]",
+                f"        x{i}r = x{i}[at{i} : at{i} + inner]",
+            ]
+        lines += ["        for i in range(inner):"]
+        indent = " " * 12
+    lines += [indent + line for line in _inside(loop)]
+    return _HEAD.format(title=_title(loop)) + "\n".join(lines) + "\n"
+
+
+def _title(loop: Loop) -> str:
+    """The expression without the values of its numbers: the text, and so the file, is the same for all of
+    them.
+    """
+    steps = [f"{s.op}({', '.join(f'${i}' for i in s.args)})" for s in loop.expression.steps]
+    return f"{'; '.join(steps)} with operands that are {', '.join(loop.kinds)}."
+
+
+def _inside(loop: Loop) -> Iterator[str]:
+    """The statements for one element: all loads, the steps, all stores."""
+    count = len(loop.kinds)
+    for i, kind in enumerate(loop.kinds):
+        if kind != "scalar":
+            yield f"a{i} = x{i}r[i]"
+    names = [f"a{i}" for i in range(count)]
+    for s, step in enumerate(loop.expression.steps):
+        numbers = {name: f"p{s}_{name}" for name, _ in step.params}
+        yield from _pasted(step, f"v{count + s}", [names[i] for i in step.args], numbers)
+        names.append(f"v{count + s}")
+    for j, result in enumerate(loop.expression.results):
+        over = loop.over[j]
+        yield f"{f'y{j}' if over is None else f'x{over}'}r[i] = {names[result]}"
+
+
+def _pasted(step: Step, result: str, operands: list[str], numbers: dict[str, str]) -> Iterator[str]:
+    """The body of a primitive with its own names replaced: assignments, and the one `return` as the last."""
+    assert step.op.body is not None
+    body = _body(step.op.body)
+    first = [a.arg for a in body.args.args]
+    names = dict(zip(first, [*operands, *(numbers[name] for name in first[len(operands) :])], strict=True))
+    for statement in body.body:
+        stored = [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        names |= {name: f"{result}_{name}" for name in stored}
+        renamed = _Renamed(names).visit(ast.parse(ast.unparse(statement)).body[0])
+        if isinstance(renamed, ast.Return) and renamed.value is not None:
+            yield f"{result} = {ast.unparse(renamed.value)}"
+        elif isinstance(renamed, ast.Assign):
+            yield ast.unparse(renamed)
+        else:
+            raise TypeError(
+                f"the body of {step.op} has a statement that cannot be pasted: {ast.unparse(renamed)}"
+            )
+
+
+@cache
+def _body(function: Callable[..., Any]) -> ast.FunctionDef:
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    assert isinstance(definition, ast.FunctionDef)
+    return definition
+
+
+class _Renamed(ast.NodeTransformer):
+    """Names replaced, and numbers made constants of the loop's type: `x * 0.5` on 32 bits must stay 32 bits."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names | _RENAMED
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return ast.Call(ast.Name("T", ast.Load()), [ast.Constant(float(node.value))], [])  # type: ignore[arg-type]

@@ -1,0 +1,318 @@
+"""The register tile that all contractions are made of, written as LLVM IR: a block of C kept in registers.
+
+    C[i, j] (+)= Σ over o < outer, k < depth of  A[i·a_row + k·a_step + o·a_outer] · B[o·b_outer + k·b_step +
+    j]
+
+B and C have neighbouring j in neighbouring memory; A has any strides.  A dense layer has `outer` 1; a
+convolution has one outer step for each row of the window, in which `depth` runs over its columns and channels
+together.
+
+Edges are handled inside.  A tile is HEIGHT rows of one or two vectors.  Rows past the last repeat the last
+one, so they read and write what it does; lanes past the last column are masked.  Strides and offsets count
+elements.
+"""
+
+# pyright: basic
+# Numba gives these functions their types when they are called.
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from netc.backends.cpu.jit import helper
+from netc.backends.cpu.target import TALL, SHORT, VECTOR_BYTES
+
+_I64, _I32 = ir.IntType(64), ir.IntType(32)
+
+
+class _Tile:
+    """Emits one tile: `height` rows of `vectors` vectors, the last of them masked where `masked`."""
+
+    def __init__(self, builder, array, height, vectors, masked):
+        self.builder, self.height, self.vectors, self.masked = builder, height, vectors, masked
+        self.scalar = ir.FloatType() if array.dtype == types.float32 else ir.DoubleType()
+        self.bytes = 4 if array.dtype == types.float32 else 8
+        self.lanes = VECTOR_BYTES // self.bytes
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        self.name = f"v{self.lanes}f{self.bytes * 8}"
+        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        self.mask = None
+
+    def function(self, name, result, arguments):
+        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, arguments), name)
+
+    def make_mask(self, columns):
+        """Lane l of the last vector is on where its column is below `columns`."""
+        first = (self.vectors - 1) * self.lanes
+        left = self.builder.trunc(self.builder.sub(columns, ir.Constant(_I64, first)), _I32)
+        numbers = ir.VectorType(_I32, self.lanes)
+        iota = ir.Constant(numbers, list(range(self.lanes)))
+        self.mask = self.builder.icmp_signed("<", iota, self.splat(left, _I32))
+
+    def splat(self, x, kind):
+        wide = ir.VectorType(kind, self.lanes)
+        one = self.builder.insert_element(ir.Constant(wide, ir.Undefined), x, ir.Constant(_I32, 0))
+        lanes = ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, ir.Constant(wide, ir.Undefined), lanes)
+
+    def at(self, base, offset, j):
+        """A pointer to vector j of the row at `offset`."""
+        place = self.builder.add(offset, ir.Constant(_I64, j * self.lanes))
+        return self.builder.bitcast(self.builder.gep(base, [place]), self.vector.as_pointer())
+
+    def load(self, base, offset, j):
+        where = self.at(base, offset, j)
+        if not (self.masked and j == self.vectors - 1):
+            return self.builder.load(where, align=self.bytes)
+        bits = ir.VectorType(ir.IntType(1), self.lanes)
+        f = self.function(
+            f"llvm.masked.load.{self.name}.p0", self.vector, [where.type, _I32, bits, self.vector]
+        )
+        return self.builder.call(f, [where, ir.Constant(_I32, self.bytes), self.mask, self.zero])
+
+    def store(self, value, base, offset, j):
+        where = self.at(base, offset, j)
+        if not (self.masked and j == self.vectors - 1):
+            self.builder.store(value, where, align=self.bytes)
+            return
+        bits = ir.VectorType(ir.IntType(1), self.lanes)
+        f = self.function(
+            f"llvm.masked.store.{self.name}.p0", ir.VoidType(), [self.vector, where.type, _I32, bits]
+        )
+        self.builder.call(f, [value, where, ir.Constant(_I32, self.bytes), self.mask])
+
+    def fma(self, x, y, z):
+        f = self.function(f"llvm.fma.{self.name}", self.vector, [self.vector] * 3)
+        return self.builder.call(f, [x, y, z])
+
+
+def _loop(builder, count, carried, body, name):
+    """`for i in range(count)` with count > 0; `body(i, values)` gives the next values.  Returns the last
+    ones.
+    """
+    entry = builder.block
+    head = builder.append_basic_block(name)
+    after = builder.append_basic_block(name + ".end")
+    builder.branch(head)
+    builder.position_at_end(head)
+    i = builder.phi(_I64)
+    i.add_incoming(ir.Constant(_I64, 0), entry)
+    values = [builder.phi(v.type) for v in carried]
+    for phi, v in zip(values, carried, strict=True):
+        phi.add_incoming(v, entry)
+    new = body(i, values)
+    i_next = builder.add(i, ir.Constant(_I64, 1))
+    i.add_incoming(i_next, builder.block)
+    for phi, v in zip(values, new, strict=True):
+        phi.add_incoming(v, builder.block)
+    builder.cbranch(builder.icmp_signed("<", i_next, count), head, after)
+    builder.position_at_end(after)
+    return new
+
+
+def _make(height, vectors, masked):
+    """The intrinsic for one size of tile."""
+
+    @intrinsic
+    def tile(
+        context,
+        a,
+        a_at,
+        a_row,
+        a_step,
+        a_outer,
+        b,
+        b_at,
+        b_step,
+        b_outer,
+        outer,
+        depth,
+        c,
+        c_at,
+        c_row,
+        shape,
+    ):
+        def generate(ctx, builder, signature, values):
+            a, a_at, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, shape = (
+                values
+            )
+            t = _Tile(builder, signature.args[0], height, vectors, masked)
+            pointers = []
+            for array, kind, offset in ((a, 0, a_at), (b, 5, b_at), (c, 11, c_at)):
+                data = cgutils.create_struct_proxy(signature.args[kind])(ctx, builder, value=array).data
+                pointers.append(builder.gep(builder.bitcast(data, t.scalar.as_pointer()), [offset]))
+            rows, columns, add = (builder.extract_value(shape, i) for i in range(3))
+            if masked:
+                t.make_mask(columns)
+            last = builder.sub(rows, ir.Constant(_I64, 1))
+            row = []
+            for i in range(height):
+                here = ir.Constant(_I64, i)
+                row.append(builder.select(builder.icmp_signed("<", here, rows), here, last))
+            a_rows = [builder.gep(pointers[0], [builder.mul(r, a_row)]) for r in row]
+            c_rows = [builder.mul(r, c_row) for r in row]
+            adding = builder.icmp_signed("!=", add, ir.Constant(_I64, 0))
+            start = []
+            for i in range(height):
+                for j in range(vectors):
+                    start.append(builder.select(adding, t.load(pointers[2], c_rows[i], j), t.zero))
+
+            def over_outer(o, sums):
+                a_start, b_start = builder.mul(o, a_outer), builder.mul(o, b_outer)
+
+                def over_depth(k, sums):
+                    a_here = builder.add(a_start, builder.mul(k, a_step))
+                    b_here = builder.add(b_start, builder.mul(k, b_step))
+                    right = [t.load(pointers[1], b_here, j) for j in range(vectors)]
+                    new = []
+                    for i in range(height):
+                        left = t.splat(builder.load(builder.gep(a_rows[i], [a_here])), t.scalar)
+                        new += [t.fma(left, right[j], sums[i * vectors + j]) for j in range(vectors)]
+                    return new
+
+                return _loop(builder, depth, sums, over_depth, "depth")
+
+            end = _loop(builder, outer, start, over_outer, "outer")
+            for i in range(height):
+                for j in range(vectors):
+                    t.store(end[i * vectors + j], pointers[2], c_rows[i], j)
+            return ctx.get_dummy_value()
+
+        n = types.intp
+        shape_type = types.UniTuple(n, 3)
+        return types.void(a, n, n, n, n, b, n, n, n, n, n, c, n, n, shape_type), generate
+
+    return tile
+
+
+_tall_two, _tall_two_masked, _tall_one = _make(TALL, 2, False), _make(TALL, 2, True), _make(TALL, 1, True)
+_short_two, _short_two_masked, _short_one = (
+    _make(SHORT, 2, False),
+    _make(SHORT, 2, True),
+    _make(SHORT, 1, True),
+)
+
+
+@helper
+def block(
+    a, a_at, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, rows, cols, add
+):
+    """A block of C of any `rows` and up to two vectors of `cols`; C's old values are added where `add` is 1."""
+    lanes = VECTOR_BYTES // c.itemsize
+    i = 0
+    while i < rows:
+        a_i, c_i, left = a_at + i * a_row, c_at + i * c_row, rows - i
+        shape = (left, cols, add)
+        if left > SHORT:
+            if cols == 2 * lanes:
+                _tall_two(
+                    a,
+                    a_i,
+                    a_row,
+                    a_step,
+                    a_outer,
+                    b,
+                    b_at,
+                    b_step,
+                    b_outer,
+                    outer,
+                    depth,
+                    c,
+                    c_i,
+                    c_row,
+                    shape,
+                )
+            elif cols > lanes:
+                _tall_two_masked(
+                    a,
+                    a_i,
+                    a_row,
+                    a_step,
+                    a_outer,
+                    b,
+                    b_at,
+                    b_step,
+                    b_outer,
+                    outer,
+                    depth,
+                    c,
+                    c_i,
+                    c_row,
+                    shape,
+                )
+            else:
+                _tall_one(
+                    a,
+                    a_i,
+                    a_row,
+                    a_step,
+                    a_outer,
+                    b,
+                    b_at,
+                    b_step,
+                    b_outer,
+                    outer,
+                    depth,
+                    c,
+                    c_i,
+                    c_row,
+                    shape,
+                )
+            i += TALL
+        else:
+            if cols == 2 * lanes:
+                _short_two(
+                    a,
+                    a_i,
+                    a_row,
+                    a_step,
+                    a_outer,
+                    b,
+                    b_at,
+                    b_step,
+                    b_outer,
+                    outer,
+                    depth,
+                    c,
+                    c_i,
+                    c_row,
+                    shape,
+                )
+            elif cols > lanes:
+                _short_two_masked(
+                    a,
+                    a_i,
+                    a_row,
+                    a_step,
+                    a_outer,
+                    b,
+                    b_at,
+                    b_step,
+                    b_outer,
+                    outer,
+                    depth,
+                    c,
+                    c_i,
+                    c_row,
+                    shape,
+                )
+            else:
+                _short_one(
+                    a,
+                    a_i,
+                    a_row,
+                    a_step,
+                    a_outer,
+                    b,
+                    b_at,
+                    b_step,
+                    b_outer,
+                    outer,
+                    depth,
+                    c,
+                    c_i,
+                    c_row,
+                    shape,
+                )
+            i += SHORT

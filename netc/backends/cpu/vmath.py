@@ -1,0 +1,90 @@
+"""exp, tanh and their kin as straight code that LLVM turns into vectors: 32-bit polynomials, 64-bit from
+libm.
+
+Polynomials and the splitting of ln 2 are those of Cephes (Moshier, 1992: expf, tanhf); relative error below
+3e-7.
+"""
+
+# pyright: basic
+# Numba gives these functions their types when they are called.
+
+from math import exp, log1p, tanh
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from netc.backends.cpu.jit import exact
+
+_LOG2E = np.float32(1.44269504088896341)
+_LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+_SHIFT = np.float32(
+    12582912.0 + 126.0
+)  # 1.5 · 2²³ makes the sum's lowest bits an integer; 126 is the bias less 1
+_LOWEST, _HIGHEST = np.float32(-87.5), np.float32(88.8)  # where eˣ is 0 and ∞ in 32 bits
+_ONE, _TWO, _HALF = np.float32(1), np.float32(2), np.float32(0.5)
+
+
+@exact
+def _exp32(x):
+    """eˣ = 2ⁿ eʳ with n = round(x / ln 2); what is below the normal numbers becomes 0."""
+    z = _HIGHEST if x > _HIGHEST else x  # noqa: FURB136 - NaN passes, which min and max do not promise
+    z = _LOWEST if z < _LOWEST else z  # noqa: FURB136
+    shifted = z * _LOG2E + _SHIFT
+    n = shifted - _SHIFT
+    r = z - n * _LN2_HIGH - n * _LN2_LOW
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    y = p * r * r + r + _ONE
+    power = np.int32(np.float32(shifted).view(np.int32) << 23).view(np.float32)  # 2ⁿ⁻¹
+    return y * power * _TWO
+
+
+@exact
+def _tanh32(x):
+    """x + x³ P(x²) near 0, else 1 − 2 / (e²ˣ + 1)."""
+    size = abs(x)
+    z = x * x
+    p = np.float32(-5.70498872745e-3)
+    p = p * z + np.float32(2.06390887954e-2)
+    p = p * z + np.float32(-5.37397155531e-2)
+    p = p * z + np.float32(1.33314422036e-1)
+    p = p * z + np.float32(-3.33332819422e-1)
+    near = p * z * x + x
+    far = _ONE - _TWO / (_exp32(size + size) + _ONE)
+    far = -far if x < np.float32(0) else far
+    return far if size > np.float32(0.625) else near
+
+
+def exp_of(x):
+    """eˣ of a kernel's scalar."""
+    return exp(x)
+
+
+def tanh_of(x):
+    """The hyperbolic tangent of a kernel's scalar."""
+    return tanh(x)
+
+
+@overload(exp_of)
+def _exp_of(x):
+    return (lambda x: _exp32(x)) if x == types.float32 else (lambda x: exp(x))
+
+
+@overload(tanh_of)
+def _tanh_of(x):
+    return (lambda x: _tanh32(x)) if x == types.float32 else (lambda x: tanh(x))
+
+
+def log1p_of(x):
+    """log(1 + x) of a kernel's scalar."""
+    return log1p(x)
+
+
+@overload(log1p_of)
+def _log1p_of(x):
+    return lambda x: log1p(x)
