@@ -157,10 +157,9 @@ class Evaluator:
             return self._truth(self(e.right), e.right)
         a: Any = self(e.left)
         b: Any = self(e.right)
-        if e.op == "+" and type(a) is list and type(b) is list:
+        if e.op == "+" and _both_lists(a, b):
             return [*a, *b]
-        sides: tuple[tuple[Any, ast.Expr], ...] = ((a, e.left), (b, e.right))
-        for value, side in sides:
+        for value, side in ((a, e.left), (b, e.right)):
             if not _is_number(value):
                 raise self.fail("E0208", f"`{e.op}` needs numbers, not {said(value)}", side.span)
         return self._arithmetic(e, a, b)
@@ -199,6 +198,10 @@ class Evaluator:
         raise self.fail(
             "E0201", f"unknown function `{e.name}`", e.name_span, help=did_you_mean(e.name, known)
         )
+
+
+def _both_lists(a: Any, b: Any) -> bool:
+    return isinstance(a, list) and isinstance(b, list)
 
 
 def _is_number(value: Any) -> bool:

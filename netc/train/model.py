@@ -156,8 +156,8 @@ class Model:
         for part, size in _parts(feeds, count):
             exe = self.program("evaluate", size)
             for name, value in _numbers(exe.run(self._with_counter(part, exe))).items():
-                totals[name] = totals.get(name, 0.0) + value * size / count
-        return totals
+                totals[name] = totals.get(name, 0.0) + value * size
+        return {name: total / count for name, total in totals.items()}
 
     def predict(self, x: Any) -> Any:
         """The net's output for every example; a dict by name where it has several."""

@@ -1,0 +1,67 @@
+"""What the benchmarks share: the machine in words, medians, and results in files."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores and the versions that a figure depends on."""
+    model = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.processor(),
+    )
+    versions: dict[str, str] = {}
+    for name in ("numpy", "numba", "llvmlite", "torch"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def interleaved(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each function in each round, one after the other, so that a slow moment hits all alike."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()  # warm
+    for _ in range(rounds):
+        for name, run in runs.items():
+            begun = perf_counter()
+            run()
+            times[name].append(perf_counter() - begun)
+    return times
+
+
+def medians(times: dict[str, list[float]]) -> dict[str, float]:
+    """The median seconds of each."""
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+def keep(name: str, rows: list[dict[str, Any]]) -> None:
+    """Writes results/NAME.json, with the machine."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps({"machine": describe(), "rows": rows}, indent=2)
+    (RESULTS / f"{name}.json").write_text(text + "\n")
