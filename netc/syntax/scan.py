@@ -50,18 +50,23 @@ def read(path: str | Path) -> str:
         raise NetError(
             [Diagnostic("E0801", f"cannot read `{path}`: {reason[0].lower()}{reason[1:]}", start)]
         ) from error
+    return decode(data, str(path))
+
+
+def decode(data: bytes, path: str) -> str:
+    """`read`, of bytes that are there already."""
     if len(data) > MAX_BYTES:
-        raise NetError([_too_large(start)])
+        raise NetError([_too_large(Span(path, 1, 1, 1, 1))])
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8").removeprefix("\ufeff")
         line, col = before.count("\n") + 1, len(before) - before.rfind("\n")
-        place = Span(str(path), line, col, line, col + 1)
+        place = Span(path, line, col, line, col + 1)
         message = f"this file is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}"
         shown = data.decode("utf-8", "replace").removeprefix("\ufeff")
         help_ = "a `.net` file is text; save it as UTF-8"
-        raise NetError([Diagnostic("E0803", message, place, help=help_)], {str(path): shown}) from error
+        raise NetError([Diagnostic("E0803", message, place, help=help_)], {path: shown}) from error
 
 
 def too_large(text: str, path: str) -> Diagnostic | None:
