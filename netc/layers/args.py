@@ -26,7 +26,7 @@ class Word:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # not frozen: `with` sets the traceback of what passes through it
 class ArgumentError(Exception):
     """A value that an argument does not take; the text completes "`stride` …"."""
 

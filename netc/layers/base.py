@@ -14,7 +14,7 @@ from netc.types import TensorType, logical
 SIDES: Final = ("height", "width")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # not frozen: `with` sets the traceback of what passes through it
 class LayerError(Exception):
     """A layer that does not fit what flows into it.  `argument` names the field to point at, if one is to blame."""
 
