@@ -1,0 +1,174 @@
+"""DOT text to a picture file, by the `dot` program or by the Graphviz that the pygraphviz wheel carries.
+
+Either runs in a process of its own: a crash of the library leaves netc standing, and nothing it sets stays.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
+
+from netc.errors import MissingDependency
+
+FORMATS: Final = ("svg", "png", "pdf", "dot")
+WHEEL: Final = "pygraphviz"
+_PNG_DPI: Final = 200
+_LONGEST: Final = 300  # seconds that a layout may take
+
+# The same library without the program.  -c, and not a file, because a file's folder would come first on its sys.path.
+_BY_WHEEL: Final = """
+import sys
+from pygraphviz import AGraph
+graph = AGraph(string=sys.stdin.buffer.read().decode())
+if len(sys.argv) > 2:
+    graph.graph_attr["dpi"] = sys.argv[2]
+sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot"))
+"""
+
+
+class PictureError(ValueError):
+    """A file that no picture can be written to: an unknown extension, a missing or closed folder (exit code 2)."""
+
+
+class GraphvizError(MissingDependency):
+    """Graphviz is there, and failed (exit code 3)."""
+
+
+def render(dot: str, path: str | os.PathLike[str]) -> None:
+    """Draws DOT text into `path`, as what its extension says: svg, png, pdf or dot.
+
+    Raises PictureError for a path that cannot be written, MissingDependency where there is no Graphviz, and
+    GraphvizError where it fails.
+    """
+    target = Path(path)
+    form = target.suffix[1:].lower()
+    if form not in FORMATS:
+        named = f"`.{form}`" if form else "no extension"
+        raise PictureError(f"{target} has {named}; a picture is one of {', '.join('.' + f for f in FORMATS)}")
+    if not target.parent.is_dir():
+        raise PictureError(f"there is no folder {target.parent} to write {target.name} into")
+    data = dot.encode() if form == "dot" else _drawn(dot, form)
+    try:
+        target.write_bytes(data)
+    except OSError as error:
+        raise PictureError(f"{target} cannot be written: {error.strerror}") from None
+
+
+def _drawn(dot: str, form: str) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="netc-draw-") as folder:
+        data = _run(_command(form), dot, Path(folder))
+    return _polished(data) if form == "svg" else data
+
+
+def _command(form: str) -> list[str]:
+    program = shutil.which("dot")
+    dpi = str(_PNG_DPI) if form == "png" else ""
+    if program:
+        return [program, f"-T{form}", *([f"-Gdpi={dpi}"] if dpi else [])]
+    if find_spec(WHEEL):
+        return [sys.executable, "-c", _BY_WHEEL, form, *([dpi] if dpi else [])]
+    raise MissingDependency(
+        "drawing needs Graphviz: `pip install 'pygraphviz>=2.0.4'` brings it, or install the `dot` program "
+        "from graphviz.org; a `.dot` file needs neither"
+    )
+
+
+def _run(command: list[str], dot: str, folder: Path) -> bytes:
+    """What Graphviz answers; it runs in an empty folder, so that it imports nothing from where the user stands."""
+    try:
+        done = subprocess.run(
+            command,
+            input=dot.encode(),
+            capture_output=True,
+            cwd=folder,
+            env=_surroundings(folder),
+            timeout=_LONGEST,
+        )
+    except subprocess.TimeoutExpired:
+        raise GraphvizError(
+            f"Graphviz took more than {_LONGEST} s to lay this net out; draw fewer boxes: --depth 0"
+        ) from None
+    except OSError as error:
+        raise GraphvizError(f"Graphviz ({command[0]}) cannot be started: {error.strerror}") from None
+    if done.returncode or not done.stdout:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        why = said[-1] if said else f"it ended with {done.returncode} and said nothing"
+        raise GraphvizError(f"Graphviz failed: {why}")
+    return done.stdout
+
+
+# ---- Fonts -----------------------------------------------------------------------------------------------
+
+
+def _surroundings(folder: Path) -> dict[str, str]:
+    """The environment of Graphviz: that of netc, with fonts.
+
+    A fresh machine may have no font at all, and then text has no width and no glyphs.  matplotlib carries DejaVu Sans.
+    """
+    env = dict(os.environ)
+    fonts = _matplotlib_fonts()
+    if fonts:
+        config = folder / "fonts.conf"
+        config.write_text(_font_config(fonts), encoding="utf-8")
+        env["FONTCONFIG_FILE"] = str(config)
+    return env
+
+
+def _matplotlib_fonts() -> Path | None:
+    spec = find_spec("matplotlib")
+    places = spec.submodule_search_locations if spec else None
+    fonts = [Path(p) / "mpl-data" / "fonts" / "ttf" for p in places or ()]
+    return next((f for f in fonts if f.is_dir()), None)
+
+
+def _font_config(fonts: Path) -> str:
+    system = os.environ.get("FONTCONFIG_FILE", "/etc/fonts/fonts.conf")
+    config = ElementTree.Element("fontconfig")
+    ElementTree.SubElement(config, "include", ignore_missing="yes").text = system
+    ElementTree.SubElement(config, "dir").text = str(fonts)
+    ElementTree.SubElement(config, "cachedir", prefix="xdg").text = "fontconfig"
+    return '<?xml version="1.0"?>\n' + ElementTree.tostring(config, encoding="unicode")
+
+
+# ---- SVG -------------------------------------------------------------------------------------------------
+
+_SVG: Final = "{http://www.w3.org/2000/svg}"
+_LINK_TITLE: Final = "{http://www.w3.org/1999/xlink}title"
+
+
+def _polished(svg: bytes) -> bytes:
+    """The SVG with its tooltips where browsers and screen readers look for them: in `<title>` and `<desc>`.
+
+    Graphviz writes node ids into `<title>`, and tooltips into links that lead nowhere.
+    """
+    ElementTree.register_namespace("", _SVG[1:-1])
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    root = ElementTree.fromstring(svg)
+    for group in root.iter(f"{_SVG}g"):
+        title, link = group.find(f"{_SVG}title"), group.find(f"{_SVG}g/{_SVG}a")
+        if title is None or link is None:
+            continue
+        place = list(group).index(next(g for g in group if g.find(f"{_SVG}a") is link))
+        group[place : place + 1] = list(link)
+        if group.get("class") == "graph":
+            group.remove(title)
+            _describe(root, title.text or "", link.get(_LINK_TITLE, ""))
+        else:
+            title.text = link.get(_LINK_TITLE)
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="utf-8")
+
+
+def _describe(root: ElementTree.Element, title: str, text: str) -> None:
+    root.set("role", "img")
+    root.set("aria-label", title)
+    for i, (tag, said) in enumerate((("title", title), ("desc", text))):
+        element = ElementTree.Element(f"{_SVG}{tag}")
+        element.text = said
+        root.insert(i, element)

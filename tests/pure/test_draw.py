@@ -1,0 +1,283 @@
+"""Pictures: what is in them, that the user's text survives them, and who draws them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from netc.draw import FORMATS, GraphvizError, PictureError, render, to_dot
+from netc.draw.picture import WHEEL
+from netc.errors import MissingDependency, Report
+from netc.graph import Graph, elaborate
+from netc.syntax.parse import parse
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "draw"
+SVG = "{http://www.w3.org/2000/svg}"
+LENET = (GOLDEN / "lenet.net").read_text(encoding="utf-8")
+RESIDUAL = (GOLDEN / "residual.net").read_text(encoding="utf-8")
+
+
+def graph(text: str, file: str = "t.net") -> Graph:
+    """The first net of a text that has no mistakes."""
+    tree, diagnostics = parse(text, file)
+    report = Report(list(diagnostics))
+    graphs = elaborate(tree, {}, report).graphs
+    assert not report.items
+    return next(iter(graphs.values()))
+
+
+def net(body: str) -> Graph:
+    """A net of one input `x: [N, 8, 6, 6]`, with blocks for it."""
+    block = "block B(c: int): x -> y {\n m = x -> conv(c, 3, pad=half) -> relu\n y = m + x\n}\n"
+    return graph(f"netc 1\n{block}net T {{\n  input x: [N, 8, 6, 6]\n  {body}\n}}\n")
+
+
+def boxes(dot: str) -> list[str]:
+    """The lines of the boxes: layers and unopened blocks, inputs among them."""
+    return re.findall(r"^ *n\d+ \[.*$", dot, re.MULTILINE)
+
+
+def drawn(dot: str, path: Path) -> ElementTree.Element:
+    render(dot, path)
+    return ElementTree.fromstring(path.read_bytes())
+
+
+def texts(svg: ElementTree.Element) -> list[str]:
+    return [t.text or "" for t in svg.iter(f"{SVG}text")]
+
+
+@pytest.fixture
+def by_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine without the `dot` program."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+
+
+# ---- What is drawn --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "dot"),
+    [
+        ("lenet", to_dot(graph(LENET, "lenet.net"))),
+        ("residual", to_dot(graph(RESIDUAL, "residual.net"))),
+        ("residual_blocks", to_dot(graph(RESIDUAL, "residual.net"), depth=0, theme="dark", rankdir="LR")),
+    ],
+)
+def test_dot_is_as_agreed(name: str, dot: str) -> None:
+    """Run with NETC_UPDATE_GOLDEN=1 to agree to what is drawn now; then look at the picture."""
+    path = GOLDEN / f"{name}.dot"
+    if os.environ.get("NETC_UPDATE_GOLDEN"):
+        path.write_text(dot, encoding="utf-8")
+    assert dot == path.read_text(encoding="utf-8")
+
+
+def test_what_follows_a_layer_is_a_strip_of_it() -> None:
+    dot = to_dot(net("y = x -> conv(4, 3) -> bn -> relu -> maxpool(2) -> flatten\n  output y"))
+    assert len(boxes(dot)) == 3  # x, conv with two strips, maxpool with one
+    assert "conv 3×3, 4" in dot
+    assert ">bn</FONT></TD><TD" in dot
+
+
+def test_what_others_read_too_is_no_strip() -> None:
+    forked = net("a = x -> conv(4, 3)\n  b = a -> relu\n  y = a + b\n  output y")
+    assert len(boxes(to_dot(forked))) == 4  # x, conv, relu, add
+    given_out = net("a = x -> flatten -> dense(4)\n  p = a -> softmax\n  output a, p")
+    assert len(boxes(to_dot(given_out))) == 4  # x, flatten, dense, softmax: nothing is put into an input
+
+
+def test_copies_in_a_row_are_drawn_once() -> None:
+    g = net("y = x -> B(8) * 3\n  output y")
+    assert to_dot(g).count("subgraph") == 1
+    assert "×3" in to_dot(g)
+    assert to_dot(g, fold=False).count("subgraph") == 3
+    assert "×3" in to_dot(g, depth=0)
+    assert len(boxes(to_dot(g, depth=0))) == 2
+    assert len(boxes(to_dot(g, depth=0, fold=False))) == 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a = x -> B(8)\n  b = a -> B(8)\n  y = a + b\n  output y",  # the first is read from elsewhere
+        "a = x -> B(8)\n  y = a -> B(8)\n  output a, y",  # the first is an output
+        "a = x -> B(8)\n  b = x -> B(8)\n  y = a + b\n  output y",  # beside each other
+        "y = x -> B(8) -> bn -> B(8)\n  output y",  # something between
+        "y = x -> conv(8, (1, 2)) * 4\n  output y",  # other shapes
+        "y = x -> conv(8, 1) -> conv(8, 1) -> conv(8, 1)\n  output y",  # three layers: papers draw them
+    ],
+)
+def test_what_differs_is_not_folded(body: str) -> None:
+    g = net(body)
+    assert to_dot(g) == to_dot(g, fold=False)
+
+
+def test_many_equal_layers_are_drawn_once() -> None:
+    assert "×5" in to_dot(net("y = x -> conv(8, 1) * 5\n  output y"))
+
+
+def test_depth_opens_blocks_level_by_level() -> None:
+    text = "netc 1\nblock A: x -> y {\n y = x -> B -> B2 -> bn\n}\n"
+    text += "block B: x -> y {\n m = x -> relu\n y = m + x\n}\nblock B2: x -> y {\n m = x -> tanh\n y = m + x\n}\n"
+    g = graph(text + "net T {\n input x: [N, 4]\n y = x -> A\n output y\n}\n")
+    counts = [to_dot(g, depth=d).count("subgraph") for d in (0, 1, 2, None)]
+    assert counts == [0, 1, 3, 3]
+
+
+def test_arrows_go_through_a_fold() -> None:
+    dot = to_dot(net("a = x -> B(8) * 3\n  y = a -> conv(2, 1)\n  output y"))
+    ends = {
+        name.strip('"')
+        for arrow in re.findall(r'^  ("[^"]+") -> ("[^"]+")', dot, re.MULTILINE)
+        for name in arrow
+    }
+    made = {m.strip('"') for m in re.findall(r'^ *(n\d+|"[^"]+") \[', dot, re.MULTILINE)}
+    assert ends == made  # none leads to a box that is not drawn, and no box stands alone
+
+
+# ---- The user's text ------------------------------------------------------------------------------------------------
+
+NASTY = 'Сеть "x" <b>&amp; \\N \\G {|} 100% a\\b'
+
+
+@pytest.mark.usefixtures("by_wheel")
+def test_text_of_the_user_is_shown_as_it_is(tmp_path: Path) -> None:
+    g = graph(
+        f"netc 1\n## {NASTY}\nnet T {{\n  input x: [N, 3]\n  y = x -> dense(2)\n  output y\n}}\n",
+        'a"\\N&<.net',
+    )
+    svg = drawn(to_dot(g), tmp_path / "t.svg")
+    shown = NASTY.replace("\\", "\N{SET MINUS}")
+    assert shown in texts(svg)
+    assert shown in (svg.findtext(f"{SVG}desc") or "")
+    titles = [t.text or "" for t in svg.iter(f"{SVG}title")]
+    assert any(t.endswith('a"\N{SET MINUS}N&<.net:5') for t in titles)
+
+
+@pytest.mark.usefixtures("by_wheel")
+def test_svg_tells_those_who_cannot_see_it(tmp_path: Path) -> None:
+    svg = drawn(to_dot(graph(LENET, "some/where/lenet.net")), tmp_path / "t.svg")
+    assert (svg.get("role"), svg.findtext(f"{SVG}title")) == ("img", "LeNet5")
+    assert "61,706 parameters" in (svg.findtext(f"{SVG}desc") or "")
+    titles = [t.text or "" for t in svg.iter(f"{SVG}title")]
+    assert any(
+        t.startswith("LeNet5.c1: conv(6, 5, pad=2) → [N, 6, 28, 28], 156 parameters, lenet.net:5")
+        for t in titles
+    )
+    assert not any(re.fullmatch(r"n\d+(->n\d+)?", t) for t in titles)
+    assert not list(svg.iter(f"{SVG}a"))
+    assert {"c1", "conv 5×5, 6", "156", "6×28×28"} <= {t.strip() for t in texts(svg)}
+
+
+# ---- Who draws ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("by_wheel")
+@pytest.mark.parametrize(
+    ("form", "magic"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("dot", b"digraph")]
+)
+def test_every_format_without_the_dot_program(form: str, magic: bytes, tmp_path: Path) -> None:
+    assert form in FORMATS
+    render(to_dot(graph(RESIDUAL)), tmp_path / f"t.{form.upper()}")
+    assert (tmp_path / f"t.{form.upper()}").read_bytes().startswith(magic)
+
+
+@pytest.mark.usefixtures("by_wheel")
+def test_text_has_its_width_on_a_machine_without_fonts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dot = to_dot(graph(LENET))
+    before = drawn(dot, tmp_path / "before.svg")
+    (tmp_path / "none.conf").write_text('<?xml version="1.0"?><fontconfig></fontconfig>')
+    monkeypatch.setenv("FONTCONFIG_FILE", str(tmp_path / "none.conf"))
+    assert drawn(dot, tmp_path / "after.svg").get("width") == before.get("width")
+
+
+@pytest.mark.usefixtures("by_wheel")
+def test_nothing_is_imported_from_where_the_user_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pygraphviz.py").write_text("raise SystemExit('a stranger')")
+    monkeypatch.chdir(tmp_path)
+    render(to_dot(graph(LENET)), "t.svg")
+    assert Path("t.svg").exists()
+
+
+@pytest.mark.usefixtures("by_wheel")
+def test_a_thousand_layers_can_be_laid_out(tmp_path: Path) -> None:
+    g = net(
+        "y = x -> flatten -> for c in [2, 3, 4, 5] { for i in [6, 7, 8, 9, 6, 7, 8, 9] "
+        "{ dense(c) -> dense(i) -> (dense(9) * 16) } }\n  output y".replace(
+            "(dense(9) * 16)", "dense(9) * 16"
+        )
+    )
+    svg = drawn(to_dot(g, fold=False), tmp_path / "t.svg")
+    assert sum("dense" in t for t in texts(svg)) == len(g.nodes) - 2
+
+
+def fake_dot(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = folder / "bin" / "dot"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_the_dot_program_is_asked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_dot(tmp_path, monkeypatch, 'echo "$@"; cat')
+    render("digraph { a }", tmp_path / "t.png")
+    assert (tmp_path / "t.png").read_text() == "-Tpng -Gdpi=200\ndigraph { a }"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'Error: out of ink' >&2; exit 1", "out of ink"),
+        ("kill -SEGV $$", "it ended with -11"),
+        ("true", "said nothing"),
+    ],
+)
+def test_a_graphviz_that_fails_leaves_the_old_picture(
+    script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_dot(tmp_path, monkeypatch, script)
+    (tmp_path / "t.svg").write_text("old")
+    with pytest.raises(GraphvizError, match=re.escape(said)):
+        render("digraph { a }", tmp_path / "t.svg")
+    assert (tmp_path / "t.svg").read_text() == "old"
+
+
+@pytest.mark.usefixtures("by_wheel")
+def test_no_graphviz_at_all_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netc.draw.picture.WHEEL", "a_wheel_that_is_not_there")
+    with pytest.raises(MissingDependency, match=r"pip install 'pygraphviz>=2\.0\.4'"):
+        render("digraph { a }", tmp_path / "t.svg")
+    render("digraph { a }", tmp_path / "t.dot")  # needs none
+    assert WHEEL == "pygraphviz"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("t.jpeg", r"t\.jpeg has `\.jpeg`; a picture is one of \.svg, \.png, \.pdf, \.dot"),
+        ("t", "no extension"),
+        ("no/t.svg", "there is no folder"),
+        ("taken.dot", "cannot be written: Is a directory"),
+    ],
+)
+def test_paths_that_take_no_picture(name: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "taken.dot").mkdir()
+    with pytest.raises(PictureError, match=said):
+        render("digraph { a }", tmp_path / name)
+
+
+def test_drawing_imports_nothing_heavy() -> None:
+    code = "import sys, netc.draw; print({'numba', 'numpy', 'matplotlib', 'pygraphviz'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
