@@ -20,6 +20,20 @@ def match(call: ast.Call, names: Sequence[str], at: Evaluator, what: str) -> dic
     for i, a in enumerate(call.arguments):
         name = a.name
         if name is None:
+            e = a.value
+            if (
+                isinstance(e, ast.Compare)
+                and e.op == "=="
+                and isinstance(e.left, ast.Name)
+                and e.left.id in names
+            ):
+                help = f"write one `=`: {e.left.id}=…"
+                raise at.fail(
+                    "E0203",
+                    f"`{e.left.id} == …` compares, and gives `{what}` true or false",
+                    a.span,
+                    help=help,
+                )
             if any(b.name for b in call.arguments[:i]):
                 raise at.fail("E0206", "an argument without a name stands after one with a name", a.span)
             if i >= len(names):

@@ -200,7 +200,7 @@ class Chains:
         copies = frame.copies * max(times, 1)
         if copies > MAX_STEPS or times > MAX_STEPS:
             message = f"this would be expanded {copies:.3g} times, and the limit is {MAX_STEPS:,}"
-            raise self.evaluator(frame).fail("E0802", message, span)
+            raise self.evaluator(frame).fail("E0820", message, span)
         return replace(frame, copies=copies)
 
     # ---- layers and blocks --------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ class Chains:
         """A node for one layer; where it does not fit, the error points at the argument or operand to blame."""
         self._operand_count(layer, operands, frame, span)
         if len(self.nodes) >= MAX_NODES:
-            raise self.evaluator(frame).fail("E0802", f"a net has at most {MAX_NODES:,} layers", span)
+            raise self.evaluator(frame).fail("E0820", f"a net has at most {MAX_NODES:,} layers", span)
         try:
             known = expansion(layer, tuple(o.type for o in operands))
         except LayerError as error:

@@ -36,7 +36,6 @@ def elaborate(file: ast.File, given: Mapping[str, Any], report: Report) -> Elabo
     out = Elaborated()
     blocks: dict[str, ast.Block] = {}
     seen: dict[str, ast.Ident] = {}
-    _version_first(file, report)
     for item in file.items:
         match item:
             case ast.Import():
@@ -66,12 +65,6 @@ def _later(report: Report, what: str, at: Any) -> None:
     report.add(
         Diagnostic("E0199", f"{what} is in the language, but has no meaning in this version of netc", at.span)
     )
-
-
-def _version_first(file: ast.File, report: Report) -> None:
-    for item in file.items[1:]:
-        if isinstance(item, ast.Version):
-            report.add(Diagnostic("E0105", "`netc 1` must be the first statement of a file", item.span))
 
 
 def _define(name: ast.Ident, seen: dict[str, ast.Ident], report: Report) -> None:

@@ -182,7 +182,7 @@ class Evaluator:
         }  # fmt: skip
         value = results[e.op]()
         if (whole and abs(value) > MAX_INT) or not isfinite(value):
-            raise self.fail("E0803", f"the result of `{e.op}` is beyond 2^63", e.span)
+            raise self.fail("E0805", f"the result of `{e.op}` is beyond 2^63", e.span)
         return value
 
     def _call(self, e: ast.Call) -> Any:
@@ -234,7 +234,7 @@ def _range(at: Evaluator, e: ast.Call, values: list[Any]) -> list[int]:
         raise at.fail("E0206", f"`range` takes one or two ints, not {len(ints)}", e.span)
     numbers = range(*ints)
     if len(numbers) > MAX_LIST:
-        raise at.fail("E0802", f"a range of {len(numbers)} is longer than the limit of {MAX_LIST}", e.span)
+        raise at.fail("E0820", f"a range of {len(numbers)} is longer than the limit of {MAX_LIST}", e.span)
     return list(numbers)
 
 
