@@ -82,7 +82,7 @@ def plan(program: Program) -> Plan:
     return Plan(order, places, copies, arena_bytes, sizes["persistent"], sizes["fed"], live, peak_at)
 
 
-# ---- Who reads what, and when ------------------------------------------------------------------------------
+# ---- Who reads what, and when ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,9 @@ def _pasted(step: Step, result: str, operands: list[str], numbers: dict[str, str
     first = [a.arg for a in body.args.args]
     names = dict(zip(first, [*operands, *(numbers[name] for name in first[len(operands) :])], strict=True))
     for statement in body.body:
-        stored = [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        stored = [
+            n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        ]
         names |= {name: f"{result}_{name}" for name in stored}
         renamed = _Renamed(names).visit(ast.parse(ast.unparse(statement)).body[0])
         if isinstance(renamed, ast.Return) and renamed.value is not None:

@@ -13,7 +13,8 @@ elements.
 """
 
 # pyright: basic
-# Numba gives these functions their types when they are called.
+# pyright: reportCallIssue=false
+# Numba gives these functions their types when they are called, and intrinsics their first argument.
 
 from llvmlite import ir
 from numba import types
@@ -21,7 +22,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from netc.backends.cpu.jit import helper
-from netc.backends.cpu.target import TALL, SHORT, VECTOR_BYTES
+from netc.backends.cpu.target import SHORT, TALL, VECTOR_BYTES
 
 _I64, _I32 = ir.IntType(64), ir.IntType(32)
 
@@ -49,6 +50,12 @@ class _Tile:
         numbers = ir.VectorType(_I32, self.lanes)
         iota = ir.Constant(numbers, list(range(self.lanes)))
         self.mask = self.builder.icmp_signed("<", iota, self.splat(left, _I32))
+
+    def repeated_rows(self, rows):
+        """0, 1, … height - 1, each at most the last of `rows`."""
+        last = self.builder.sub(rows, ir.Constant(_I64, 1))
+        numbers = [ir.Constant(_I64, i) for i in range(self.height)]
+        return [self.builder.select(self.builder.icmp_signed("<", i, rows), i, last) for i in numbers]
 
     def splat(self, x, kind):
         wide = ir.VectorType(kind, self.lanes)
@@ -111,77 +118,63 @@ def _loop(builder, count, carried, body, name):
     return new
 
 
+def _emit(ctx, builder, signature, values, height, vectors, masked):
+    """The tile's code: sums in registers over both loops, loaded from C before them and stored to it after."""
+    a, a_at, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, shape = values
+    t = _Tile(builder, signature.args[0], height, vectors, masked)
+    pointers = []
+    for array, kind, offset in ((a, 0, a_at), (b, 5, b_at), (c, 11, c_at)):
+        data = cgutils.create_struct_proxy(signature.args[kind])(ctx, builder, value=array).data
+        pointers.append(builder.gep(builder.bitcast(data, t.scalar.as_pointer()), [offset]))
+    a_base, b_base, c_base = pointers
+    rows, columns, add = (builder.extract_value(shape, i) for i in range(3))
+    if masked:
+        t.make_mask(columns)
+    row = t.repeated_rows(rows)
+    a_rows = [builder.gep(a_base, [builder.mul(r, a_row)]) for r in row]
+    c_rows = [builder.mul(r, c_row) for r in row]
+    adding = builder.icmp_signed("!=", add, ir.Constant(_I64, 0))
+    start = [
+        builder.select(adding, t.load(c_base, c_rows[i], j), t.zero)
+        for i in range(height)
+        for j in range(vectors)
+    ]
+
+    def over_outer(o, sums):
+        a_start, b_start = builder.mul(o, a_outer), builder.mul(o, b_outer)
+
+        def over_depth(k, sums):
+            a_here = builder.add(a_start, builder.mul(k, a_step))
+            b_here = builder.add(b_start, builder.mul(k, b_step))
+            right = [t.load(b_base, b_here, j) for j in range(vectors)]
+            new = []
+            for i in range(height):
+                left = t.splat(builder.load(builder.gep(a_rows[i], [a_here])), t.scalar)
+                new += [t.fma(left, right[j], sums[i * vectors + j]) for j in range(vectors)]
+            return new
+
+        return _loop(builder, depth, sums, over_depth, "depth")
+
+    end = _loop(builder, outer, start, over_outer, "outer")
+    for i in range(height):
+        for j in range(vectors):
+            t.store(end[i * vectors + j], c_base, c_rows[i], j)
+    return ctx.get_dummy_value()
+
+
 def _make(height, vectors, masked):
-    """The intrinsic for one size of tile."""
+    """The intrinsic for one size of tile.  `shape` is (rows that are left, columns, whether C is added)."""
 
     @intrinsic
     def tile(
-        context,
-        a,
-        a_at,
-        a_row,
-        a_step,
-        a_outer,
-        b,
-        b_at,
-        b_step,
-        b_outer,
-        outer,
-        depth,
-        c,
-        c_at,
-        c_row,
-        shape,
+        _, a, a_at, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, shape
     ):
         def generate(ctx, builder, signature, values):
-            a, a_at, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, shape = (
-                values
-            )
-            t = _Tile(builder, signature.args[0], height, vectors, masked)
-            pointers = []
-            for array, kind, offset in ((a, 0, a_at), (b, 5, b_at), (c, 11, c_at)):
-                data = cgutils.create_struct_proxy(signature.args[kind])(ctx, builder, value=array).data
-                pointers.append(builder.gep(builder.bitcast(data, t.scalar.as_pointer()), [offset]))
-            rows, columns, add = (builder.extract_value(shape, i) for i in range(3))
-            if masked:
-                t.make_mask(columns)
-            last = builder.sub(rows, ir.Constant(_I64, 1))
-            row = []
-            for i in range(height):
-                here = ir.Constant(_I64, i)
-                row.append(builder.select(builder.icmp_signed("<", here, rows), here, last))
-            a_rows = [builder.gep(pointers[0], [builder.mul(r, a_row)]) for r in row]
-            c_rows = [builder.mul(r, c_row) for r in row]
-            adding = builder.icmp_signed("!=", add, ir.Constant(_I64, 0))
-            start = []
-            for i in range(height):
-                for j in range(vectors):
-                    start.append(builder.select(adding, t.load(pointers[2], c_rows[i], j), t.zero))
-
-            def over_outer(o, sums):
-                a_start, b_start = builder.mul(o, a_outer), builder.mul(o, b_outer)
-
-                def over_depth(k, sums):
-                    a_here = builder.add(a_start, builder.mul(k, a_step))
-                    b_here = builder.add(b_start, builder.mul(k, b_step))
-                    right = [t.load(pointers[1], b_here, j) for j in range(vectors)]
-                    new = []
-                    for i in range(height):
-                        left = t.splat(builder.load(builder.gep(a_rows[i], [a_here])), t.scalar)
-                        new += [t.fma(left, right[j], sums[i * vectors + j]) for j in range(vectors)]
-                    return new
-
-                return _loop(builder, depth, sums, over_depth, "depth")
-
-            end = _loop(builder, outer, start, over_outer, "outer")
-            for i in range(height):
-                for j in range(vectors):
-                    t.store(end[i * vectors + j], pointers[2], c_rows[i], j)
-            return ctx.get_dummy_value()
+            return _emit(ctx, builder, signature, values, height, vectors, masked)
 
         n = types.intp
-        shape_type = types.UniTuple(n, 3)
-        return types.void(a, n, n, n, n, b, n, n, n, n, n, c, n, n, shape_type), generate
+        arguments = (a, n, n, n, n, b, n, n, n, n, n, c, n, n, types.UniTuple(n, 3))
+        return types.void(*arguments), generate
 
     return tile
 
@@ -202,117 +195,20 @@ def block(
     lanes = VECTOR_BYTES // c.itemsize
     i = 0
     while i < rows:
-        a_i, c_i, left = a_at + i * a_row, c_at + i * c_row, rows - i
-        shape = (left, cols, add)
-        if left > SHORT:
-            if cols == 2 * lanes:
-                _tall_two(
-                    a,
-                    a_i,
-                    a_row,
-                    a_step,
-                    a_outer,
-                    b,
-                    b_at,
-                    b_step,
-                    b_outer,
-                    outer,
-                    depth,
-                    c,
-                    c_i,
-                    c_row,
-                    shape,
-                )
-            elif cols > lanes:
-                _tall_two_masked(
-                    a,
-                    a_i,
-                    a_row,
-                    a_step,
-                    a_outer,
-                    b,
-                    b_at,
-                    b_step,
-                    b_outer,
-                    outer,
-                    depth,
-                    c,
-                    c_i,
-                    c_row,
-                    shape,
-                )
-            else:
-                _tall_one(
-                    a,
-                    a_i,
-                    a_row,
-                    a_step,
-                    a_outer,
-                    b,
-                    b_at,
-                    b_step,
-                    b_outer,
-                    outer,
-                    depth,
-                    c,
-                    c_i,
-                    c_row,
-                    shape,
-                )
-            i += TALL
+        left = rows - i
+        x, y, s = a_at + i * a_row, c_at + i * c_row, (left, cols, add)
+        # fmt: off
+        if left > SHORT and cols == 2 * lanes:
+            _tall_two(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
+        elif left > SHORT and cols > lanes:
+            _tall_two_masked(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
+        elif left > SHORT:
+            _tall_one(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
+        elif cols == 2 * lanes:
+            _short_two(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
+        elif cols > lanes:
+            _short_two_masked(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         else:
-            if cols == 2 * lanes:
-                _short_two(
-                    a,
-                    a_i,
-                    a_row,
-                    a_step,
-                    a_outer,
-                    b,
-                    b_at,
-                    b_step,
-                    b_outer,
-                    outer,
-                    depth,
-                    c,
-                    c_i,
-                    c_row,
-                    shape,
-                )
-            elif cols > lanes:
-                _short_two_masked(
-                    a,
-                    a_i,
-                    a_row,
-                    a_step,
-                    a_outer,
-                    b,
-                    b_at,
-                    b_step,
-                    b_outer,
-                    outer,
-                    depth,
-                    c,
-                    c_i,
-                    c_row,
-                    shape,
-                )
-            else:
-                _short_one(
-                    a,
-                    a_i,
-                    a_row,
-                    a_step,
-                    a_outer,
-                    b,
-                    b_at,
-                    b_step,
-                    b_outer,
-                    outer,
-                    depth,
-                    c,
-                    c_i,
-                    c_row,
-                    shape,
-                )
-            i += SHORT
+            _short_one(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
+        # fmt: on
+        i += TALL if left > SHORT else SHORT

@@ -13,6 +13,7 @@ each of its S taps is a stretch of C / G.  `g` holds the sizes: see `geometry` i
 import numpy as np
 
 from netc.backends.cpu.jit import helper, kernel
+from netc.backends.cpu.rows import add, copy, fill
 from netc.backends.cpu.target import VECTOR_BYTES
 from netc.backends.cpu.tile import block
 
@@ -26,12 +27,11 @@ def _pad_rows(x, image, row0, row1, out, h, w, c, top, left, wp):
         to = row * wp * c
         source = row - top
         if source < 0 or source >= h:
-            out[to : to + wp * c] = 0
+            fill(out, to, wp * c, 0)
         else:
-            out[to : to + left * c] = 0
-            at = (image * h + source) * w * c
-            out[to + left * c : to + (left + w) * c] = x[at : at + w * c]
-            out[to + (left + w) * c : to + wp * c] = 0
+            fill(out, to, left * c, 0)
+            copy(x, (image * h + source) * w * c, out, to + left * c, w * c)
+            fill(out, to + (left + w) * c, (wp - left - w) * c, 0)
 
 
 @helper
@@ -47,6 +47,8 @@ def forward(lo, hi, x, wt, y, g):
     """Output rows lo..hi of all images' N · Ho."""
     _n, h, w, c, ho, wo, k, r, s, sh, sw, top, left, hp, wp, dh, dw, groups = g
     pieces, run, apart = _stretches(c, s, dw, groups)
+    # the tile's outer loop runs over the window's rows, or over the pieces of one row
+    steps, outer, apart = (1, r, dh * wp * c) if pieces == 1 else (r, pieces, apart)
     width, kg, cg = 2 * (VECTOR_BYTES // y.itemsize), k // groups, c // groups
     padded = hp != h or wp != w
     around = np.empty(hp * wp * c if padded else 1, y.dtype)
@@ -65,51 +67,13 @@ def forward(lo, hi, x, wt, y, g):
         for group in range(groups):
             for j in range(0, kg, width):
                 cols, y_at = min(width, kg - j), row * wo * k + group * kg + j
-                w_at = group * kg + j
-                if pieces == 1:
+                for step in range(steps):
+                    at = start + step * dh * wp * c + group * cg
+                    from_w = group * kg + j + step * outer * run * k
                     block(
-                        source,
-                        start,
-                        sw * c,
-                        1,
-                        dh * wp * c,
-                        wt,
-                        w_at,
-                        k,
-                        run * k,
-                        r,
-                        run,
-                        y,
-                        y_at,
-                        k,
-                        wo,
-                        cols,
-                        0,
-                    )
-                    continue
-                for ri in range(r):
-                    at = start + ri * dh * wp * c + group * cg
-                    from_w = w_at + ri * s * cg * k
-                    add = 1 if ri > 0 else 0
-                    block(
-                        source,
-                        at,
-                        sw * c,
-                        1,
-                        apart,
-                        wt,
-                        from_w,
-                        k,
-                        run * k,
-                        s,
-                        run,
-                        y,
-                        y_at,
-                        k,
-                        wo,
-                        cols,
-                        add,
-                    )
+                        source, at, sw * c, 1, apart, wt, from_w, k, run * k, outer, run,
+                        y, y_at, k, wo, cols, 1 if step > 0 else 0,
+                    )  # fmt: skip
 
 
 @kernel
@@ -118,12 +82,6 @@ def turn(lo, hi, wt, out, depth, k):
     for kk in range(lo, hi):
         for d in range(depth):
             out[kk * depth + d] = wt[d * k + kk]
-
-
-@helper
-def _scatter(parts, at, out, to, count):
-    for t in range(count):
-        out[to + t] += parts[at + t]
 
 
 @kernel
@@ -138,7 +96,7 @@ def by_data(lo, hi, grad, turned, dx, g):
     around = np.empty(hp * wp * c, dx.dtype)
     parts = np.empty(wo * depth, dx.dtype)
     for image in range(lo, hi):
-        around[:] = 0
+        fill(around, 0, hp * wp * c, 0)
         for i in range(ho):
             for group in range(groups):
                 at = (image * ho + i) * wo * k + group * kg
@@ -167,7 +125,7 @@ def by_data(lo, hi, grad, turned, dx, g):
                     for ri in range(r):
                         to = ((i * sh + ri * dh) * wp + j * sw) * c + group * cg
                         for piece in range(pieces):
-                            _scatter(
+                            add(
                                 parts,
                                 j * depth + (ri * pieces + piece) * run,
                                 around,
@@ -175,8 +133,7 @@ def by_data(lo, hi, grad, turned, dx, g):
                                 run,
                             )
         for row in range(h):
-            to, at = (image * h + row) * w * c, ((row + top) * wp + left) * c
-            dx[to : to + w * c] = around[at : at + w * c]
+            copy(around, ((row + top) * wp + left) * c, dx, (image * h + row) * w * c, w * c)
 
 
 @kernel
@@ -190,7 +147,7 @@ def by_weights(lo, hi, x, grad, out, parts, g):
     around = np.empty(hp * wp * c if padded else 1, out.dtype)
     chunk = max(1, CACHE // (wp * c * sh + wo * k))
     for part in range(lo, hi):
-        out[part * size : (part + 1) * size] = 0
+        fill(out, part * size, size, 0)
         for image in range(n * part // parts, n * (part + 1) // parts):
             if padded:
                 _pad_rows(x, image, 0, hp, around, h, w, c, top, left, wp)
@@ -217,8 +174,6 @@ def by_weights(lo, hi, x, grad, out, parts, g):
 @kernel
 def total(lo, hi, partial, out, parts, size):
     """Numbers lo..hi of the sum of all parts, in their order."""
-    for i in range(lo, hi):
-        out[i] = partial[i]
+    copy(partial, lo, out, lo, hi - lo)
     for part in range(1, parts):
-        for i in range(lo, hi):
-            out[i] += partial[part * size + i]
+        add(partial, part * size + lo, out, lo, hi - lo)

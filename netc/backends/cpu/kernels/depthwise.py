@@ -4,6 +4,7 @@
 # Numba gives these functions their types when they are called.
 
 from netc.backends.cpu.jit import helper, kernel
+from netc.backends.cpu.rows import fill
 
 
 @helper
@@ -20,7 +21,7 @@ def forward(lo, hi, x, wt, y, g):
         image, i = row // ho, row % ho
         for j in range(wo):
             to = (row * wo + j) * c
-            y[to : to + c] = 0
+            fill(y, to, c, 0)
             for ri in range(r):
                 hh = i * sh + ri * dh - top
                 if hh < 0 or hh >= h:
@@ -39,7 +40,7 @@ def by_data(lo, hi, grad, wt, dx, g):
         image, hh = row // h, row % h
         for ww in range(w):
             to = (row * w + ww) * c
-            dx[to : to + c] = 0
+            fill(dx, to, c, 0)
             for ri in range(r):
                 i = hh + top - ri * dh
                 if i < 0 or i % sh != 0 or i // sh >= ho:
@@ -57,7 +58,7 @@ def by_weights(lo, hi, x, grad, dwt, g):
     n, h, w, c, ho, wo, _k, _r, s, sh, sw, top, left, _hp, _wp, dh, dw, _groups = g
     for tap in range(lo, hi):
         ri, si = tap // s, tap % s
-        dwt[tap * c : (tap + 1) * c] = 0
+        fill(dwt, tap * c, c, 0)
         for row in range(n * ho):
             hh = row % ho * sh + ri * dh - top
             if hh < 0 or hh >= h:

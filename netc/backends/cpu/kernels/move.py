@@ -6,6 +6,7 @@
 import numpy as np
 
 from netc.backends.cpu.jit import helper, kernel
+from netc.backends.cpu.rows import copy, fill
 
 TILE = 16  # numbers: a square of them fits the first-level cache
 
@@ -14,19 +15,15 @@ TILE = 16  # numbers: a square of them fits the first-level cache
 def stretch(lo, hi, x, y, x_row, x_at, y_row, y_at, width):
     """Rows lo..hi: `width` numbers from x to y; each has its own row length and start."""
     for row in range(lo, hi):
-        a = x[row * x_row + x_at : row * x_row + x_at + width]
-        b = y[row * y_row + y_at : row * y_row + y_at + width]
-        for t in range(width):
-            b[t] = a[t]
+        copy(x, row * x_row + x_at, y, row * y_row + y_at, width)
 
 
 @kernel
 def place(lo, hi, x, y, width, start, row_length):
     """Rows lo..hi of y are zeros, with x's row from `start` on."""
     for row in range(lo, hi):
-        b = y[row * row_length : (row + 1) * row_length]
-        b[:] = 0
-        b[start : start + width] = x[row * width : (row + 1) * width]
+        fill(y, row * row_length, row_length, 0)
+        copy(x, row * width, y, row * row_length + start, width)
 
 
 @kernel
@@ -45,19 +42,14 @@ def swap(lo, hi, x, y, p, q):
 def spread(lo, hi, x, y, rows, inner):
     """x `(outer, inner)` to y `(outer, rows, inner)`; rows lo..hi of outer · rows."""
     for row in range(lo, hi):
-        a, b = x[row // rows * inner : (row // rows + 1) * inner], y[row * inner : (row + 1) * inner]
-        if inner == 1:
-            b[0] = a[0]
-        else:
-            for t in range(inner):
-                b[t] = a[t]
+        copy(x, row // rows * inner, y, row * inner, inner)
 
 
 @kernel
 def spread_last(lo, hi, x, y, count):
     """x `(rows,)` to y `(rows, count)`; rows lo..hi."""
     for row in range(lo, hi):
-        y[row * count : (row + 1) * count] = x[row]
+        fill(y, row * count, count, x[row])
 
 
 @helper

@@ -10,6 +10,16 @@ edge.
 import numpy as np
 
 from netc.backends.cpu.jit import helper, kernel
+from netc.backends.cpu.rows import add, fill
+from netc.backends.cpu.target import VECTOR_BYTES
+
+
+@helper
+def _inside(start, step, size, count):
+    """Which of the taps start, start + step, … lie in 0..size: the first, and the one past the last."""
+    first = 0 if start >= 0 else (step - 1 - start) // step
+    end = (size - 1 - start) // step + 1 if start < size else 0
+    return first, min(count, end)
 
 
 @helper
@@ -25,56 +35,51 @@ def largest(lo, hi, x, y, g):
     _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
     lowest = y.dtype.type(-np.inf)
     for row in range(lo, hi):
-        image, i = row // ho, row % ho
+        i = row % ho
+        r0, r1 = _inside(i * sh - top, dh, h, kh)
+        corner = (row // ho * h + i * sh - top) * w
         for j in range(wo):
-            to = (row * wo + j) * c
-            y[to : to + c] = lowest
-            for ri in range(kh):
-                hh = i * sh + ri * dh - top
-                if hh < 0 or hh >= h:
-                    continue
-                for si in range(kw):
-                    ww = j * sw + si * dw - left
-                    if 0 <= ww < w:
-                        _larger(x, ((image * h + hh) * w + ww) * c, y, to, c)
-
-
-@helper
-def _note_larger(x, at, best, where, count):
-    for t in range(count):
-        a, b = best[t], x[at + t]
-        if a == a and (where[t] < 0 or b > a or b != b):  # the first NaN, else the first of the largest
-            best[t], where[t] = b, at
+            s0, s1 = _inside(j * sw - left, dw, w, kw)
+            to, start = (row * wo + j) * c, (corner + j * sw - left) * c
+            if c >= VECTOR_BYTES // y.itemsize:
+                fill(y, to, c, lowest)
+                for ri in range(r0, r1):
+                    for si in range(s0, s1):
+                        _larger(x, start + (ri * dh * w + si * dw) * c, y, to, c)
+                continue
+            for t in range(c):  # too few channels for a vector: the largest so far stays in a register
+                best = lowest
+                for ri in range(r0, r1):
+                    for si in range(s0, s1):
+                        b = x[start + (ri * dh * w + si * dw) * c + t]
+                        best = b if b > best or b != b else best
+                y[to + t] = best
 
 
 @kernel
 def largest_grad(lo, hi, x, grad, dx, g):
-    """Images lo..hi: each window's gradient goes to the first of its largest values."""
+    """Images lo..hi: each window's gradient goes to the first of its largest values, or to its first NaN."""
     _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
-    best, where = np.empty(c, x.dtype), np.empty(c, np.int64)
-    dx[lo * h * w * c : hi * h * w * c] = 0
+    fill(dx, lo * h * w * c, (hi - lo) * h * w * c, 0)
     for row in range(lo * ho, hi * ho):
-        image, i = row // ho, row % ho
+        i = row % ho
+        r0, r1 = _inside(i * sh - top, dh, h, kh)
+        corner = (row // ho * h + i * sh - top) * w
         for j in range(wo):
-            best[:] = -np.inf
-            where[:] = -1
-            for ri in range(kh):
-                hh = i * sh + ri * dh - top
-                if hh < 0 or hh >= h:
-                    continue
-                for si in range(kw):
-                    ww = j * sw + si * dw - left
-                    if 0 <= ww < w:
-                        _note_larger(x, ((image * h + hh) * w + ww) * c, best, where, c)
+            s0, s1 = _inside(j * sw - left, dw, w, kw)
+            start = (corner + j * sw - left) * c
+            if r0 >= r1 or s0 >= s1:
+                continue  # the window sees padding only
             for t in range(c):
-                if where[t] >= 0:
-                    dx[where[t] + t] += grad[(row * wo + j) * c + t]
-
-
-@helper
-def _add(x, at, y, to, count):
-    for t in range(count):
-        y[to + t] += x[at + t]
+                where = start + (r0 * dh * w + s0 * dw) * c + t
+                best = x[where]
+                for ri in range(r0, r1):
+                    for si in range(s0, s1):
+                        at = start + (ri * dh * w + si * dw) * c + t
+                        b = x[at]
+                        larger = (b > best) | ((b != b) & (best == best))  # without a branch to mispredict
+                        best, where = b if larger else best, at if larger else where
+                dx[where] += grad[(row * wo + j) * c + t]
 
 
 @helper
@@ -91,11 +96,11 @@ def mean(lo, hi, x, divisors, y, g):
         image, i = row // ho, row % ho
         for j in range(wo):
             to = (row * wo + j) * c
-            y[to : to + c] = 0
+            fill(y, to, c, 0)
             for ri in range(max(0, top - i * sh), min(kh, h + top - i * sh)):
                 for si in range(max(0, left - j * sw), min(kw, w + left - j * sw)):
                     at = ((image * h + i * sh + ri - top) * w + j * sw + si - left) * c
-                    _add(x, at, y, to, c)
+                    add(x, at, y, to, c)
             divisor = divisors[i * wo + j]
             for t in range(c):
                 y[to + t] /= divisor
@@ -105,7 +110,7 @@ def mean(lo, hi, x, divisors, y, g):
 def mean_grad(lo, hi, grad, divisors, dx, g):
     """Images lo..hi: each window's gradient in equal shares to what it saw."""
     _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, _dh, _dw = g
-    dx[lo * h * w * c : hi * h * w * c] = 0
+    fill(dx, lo * h * w * c, (hi - lo) * h * w * c, 0)
     for row in range(lo * ho, hi * ho):
         image, i = row // ho, row % ho
         for j in range(wo):

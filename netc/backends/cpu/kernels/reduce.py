@@ -10,6 +10,7 @@ blocks plus 256 and not with the length, and the order never depends on the numb
 import numpy as np
 
 from netc.backends.cpu.jit import helper, kernel
+from netc.backends.cpu.rows import add, fill
 
 BLOCK = 256
 STRIP = 128  # channels at a time: their sums stay in the first-level cache
@@ -18,9 +19,7 @@ STRIP = 128  # channels at a time: their sums stay in the first-level cache
 @helper
 def _add_rows(x, at, step, rows, sums, count):
     for row in range(rows):
-        start = at + row * step
-        for t in range(count):
-            sums[t] += x[start + t]
+        add(x, at + row * step, sums, 0, count)
 
 
 @kernel
@@ -31,12 +30,11 @@ def middle(lo, hi, x, y, rows, inner):
     for unit in range(lo, hi):
         o, first = unit // strips, unit % strips * STRIP
         count, to = min(STRIP, inner - first), o * inner + first
-        y[to : to + count] = 0
+        fill(y, to, count, 0)
         for row in range(0, rows, BLOCK):
-            sums[:] = 0
+            fill(sums, 0, count, 0)
             _add_rows(x, (o * rows + row) * inner + first, inner, min(BLOCK, rows - row), sums, count)
-            for t in range(count):
-                y[to + t] += sums[t]
+            add(sums, 0, y, to, count)
 
 
 @kernel
@@ -70,20 +68,18 @@ def moments(lo, hi, x, mean, var, rows, c):
     for strip in range(lo, hi):
         first = strip * STRIP
         count = min(STRIP, c - first)
-        mean[first : first + count] = 0
-        var[first : first + count] = 0
+        fill(mean, first, count, 0)
+        fill(var, first, count, 0)
         for row in range(0, rows, BLOCK):
-            sums[:] = 0
+            fill(sums, 0, count, 0)
             _add_rows(x, row * c + first, c, min(BLOCK, rows - row), sums, count)
-            for t in range(count):
-                mean[first + t] += sums[t]
+            add(sums, 0, mean, first, count)
         for t in range(count):
             mean[first + t] *= scale
         for row in range(0, rows, BLOCK):
-            sums[:] = 0
+            fill(sums, 0, count, 0)
             _add_squares(x, row * c + first, c, min(BLOCK, rows - row), mean, first, sums, count)
-            for t in range(count):
-                var[first + t] += sums[t]
+            add(sums, 0, var, first, count)
         for t in range(count):
             var[first + t] *= scale
 
@@ -116,15 +112,14 @@ def batch_norm_sums(lo, hi, x, mean, var, g, dgamma, dbeta, eps, rows, c):
     for strip in range(lo, hi):
         first = strip * STRIP
         count = min(STRIP, c - first)
-        dgamma[first : first + count] = 0
-        dbeta[first : first + count] = 0
+        fill(dgamma, first, count, 0)
+        fill(dbeta, first, count, 0)
         for row in range(0, rows, BLOCK):
-            sums[:] = 0
-            gsums[:] = 0
+            fill(sums, 0, count, 0)
+            fill(gsums, 0, count, 0)
             _add_products(x, g, row * c + first, c, min(BLOCK, rows - row), mean, first, sums, gsums, count)
-            for t in range(count):
-                dgamma[first + t] += sums[t]
-                dbeta[first + t] += gsums[t]
+            add(sums, 0, dgamma, first, count)
+            add(gsums, 0, dbeta, first, count)
         for t in range(first, first + count):
             dgamma[t] /= np.sqrt(var[t] + eps)
 
