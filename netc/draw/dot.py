@@ -147,7 +147,8 @@ class _Pen:
         width = 48 if one_column else 76
         params = sum(n.expansion.params for n in g.nodes)
         macs = sum(n.expansion.macs for n in g.nodes)
-        doc = textwrap.wrap(" ".join(g.doc.split()), width, max_lines=3, placeholder=" …")
+        first = g.doc.split("\n\n")[0]  # what it is; paragraphs after that are for the file's reader
+        doc = textwrap.wrap(" ".join(first.split()), width, max_lines=3, placeholder=" …")
         lines = [
             _font(g.name, size=TEXT + 2, bold=True),
             "<BR/>".join(_font(line) for line in doc),

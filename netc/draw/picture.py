@@ -61,6 +61,11 @@ def render(dot: str, path: str | os.PathLike[str]) -> None:
         raise PictureError(f"{target} cannot be written: {error.strerror}") from None
 
 
+def svg(dot: str) -> str:
+    """The picture of DOT text as SVG text, for a page or a notebook.  Raises as `render` does."""
+    return _drawn(dot, "svg").decode()
+
+
 def _drawn(dot: str, form: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="netc-draw-") as folder:
         data = _run(_command(form), dot, Path(folder))
