@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from netc.analyze.backward import backward_flops
 from netc.analyze.expect import prove
 from netc.analyze.facts import Facts, Memory
 from netc.analyze.report import NetReport
@@ -21,7 +22,7 @@ from netc.resources import spec_path
 from netc.syntax import ast
 from netc.syntax.parse import parse, read
 from netc.train.spec import TrainSpec, default_spec, train_spec
-from netc.train.step import training_step
+from netc.train.step import training_step, value_and_grad
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,13 @@ class Compiled:
     train: TrainSpec | None
     whole: bool
 
-    def report(self, batch: int = 1) -> NetReport:
-        """All figures of the net; without memory where it has mistakes."""
-        memory = measure(self.graph, batch, spec=self.train) if self.whole and self.graph.outputs else None
-        return NetReport(self.facts, memory, batch)
+    def report(self, batch: int = 1, *, backward: bool = False) -> NetReport:
+        """All figures of the net, those of the backward pass if asked for; no memory where it has mistakes."""
+        if not self.whole or not self.graph.outputs:
+            return NetReport(self.facts, None, batch)
+        spec = self.train or default_spec(self.graph)
+        back = backward_flops(value_and_grad(self.graph, spec, 1)) if backward else None
+        return NetReport(self.facts, measure(self.graph, batch, spec=spec), batch, back)
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,22 @@ SCHEMA: Final = "netc.report/1"
 class NetReport:
     """What is reported of a net: its facts, and the bytes that it takes at a batch size.
 
-    `memory` is None where the net has mistakes, so that there is no program to measure.
+    `memory` is None where the net has mistakes, so that there is no program to measure.  `backward` are FLOPs of the
+    backward pass by the path of the layer, where they are asked for.
     """
 
     facts: Facts
     memory: Memory | None
     batch: int = 1
+    backward: Mapping[str, int] | None = None
 
     @property
     def graph(self) -> Graph:
         return self.facts.graph
+
+    def backward_of(self, node: Node) -> int:
+        """FLOPs of a layer's backward pass; 0 where they are not asked for."""
+        return (self.backward or {}).get(f"{self.graph.name}.{node.path}", 0)
 
 
 def net_report(facts: Facts) -> NetReport:
@@ -51,7 +57,12 @@ def net_dict(report: NetReport) -> dict[str, Any]:
         "inputs": [_tensor(n.name, n) for n in g.inputs],
         "outputs": [_tensor(name, g.nodes[i]) for name, i in g.outputs.items()],
         "totals": totals(report),
-        "layers": [_layer(n, n.layer, g, fields[n.id]) for n in g.nodes if n.layer],
+        "layers": [
+            _layer(n, n.layer, g, fields[n.id])
+            | ({"backward_flops": report.backward_of(n)} if report.backward is not None else {})
+            for n in g.nodes
+            if n.layer
+        ],
     }
 
 
@@ -69,7 +80,7 @@ def totals(report: NetReport) -> dict[str, int | None]:
         "train_bytes": memory.train if memory else None,
         "depth": f.depth,
         "batch": report.batch,
-    }
+    } | ({"backward_flops": sum(report.backward.values())} if report.backward is not None else {})
 
 
 def activation_bytes(node: Node) -> int:

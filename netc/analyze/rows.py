@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from netc.analyze.facts import Facts
 from netc.analyze.receptive import Field
-from netc.analyze.report import activation_bytes
+from netc.analyze.report import NetReport, activation_bytes
 from netc.graph.model import Graph, Node
 
 
@@ -29,6 +28,7 @@ class Row:
     params: int
     macs: int
     bytes: int
+    backward: int
     field: Field | None
     is_block: bool = False
 
@@ -47,10 +47,10 @@ class _Block:
 _Item = Node | _Block
 
 
-def rows(facts: Facts, depth: int | None = None) -> tuple[Row, ...]:
+def rows(report: NetReport, depth: int | None = None) -> tuple[Row, ...]:
     """The rows of a net, inputs among them.  Blocks are opened down to `depth` levels; 0 opens none."""
     out: list[Row] = []
-    _add(_items(facts.graph.nodes, 0, facts.graph), 0, depth, facts, out)
+    _add(_items(report.graph.nodes, 0, report.graph), 0, depth, report, out)
     return tuple(out)
 
 
@@ -94,22 +94,23 @@ def _shape_of(block: _Block, level: int) -> Any:
     )
 
 
-def _add(items: Sequence[_Item], level: int, depth: int | None, facts: Facts, out: list[Row]) -> None:
+def _add(items: Sequence[_Item], level: int, depth: int | None, report: NetReport, out: list[Row]) -> None:
     for item in items:
         if isinstance(item, Node):
-            out.append(_layer_row(item, level, facts))
+            out.append(_layer_row(item, level, report))
             continue
-        out.append(_block_row(item, level, facts))
+        out.append(_block_row(item, level, report))
         if depth is None or level < depth:
-            _add(item.items, level + 1, depth, facts, out)
+            _add(item.items, level + 1, depth, report, out)
 
 
-def _layer_row(node: Node, level: int, facts: Facts) -> Row:
-    e, held, field = node.expansion, activation_bytes(node), facts.fields[node.id]
-    return Row(level, node.name, node.describe(), 1, said(node), e.params, e.macs, held, field)
+def _layer_row(node: Node, level: int, report: NetReport) -> Row:
+    e, field = node.expansion, report.facts.fields[node.id]
+    held, back = activation_bytes(node), report.backward_of(node)
+    return Row(level, node.name, node.describe(), 1, said(node), e.params, e.macs, held, back, field)
 
 
-def _block_row(block: _Block, level: int, facts: Facts) -> Row:
+def _block_row(block: _Block, level: int, report: NetReport) -> Row:
     times, nodes = len(block.names), block.nodes
     last = nodes[-1]
     return Row(
@@ -121,7 +122,8 @@ def _block_row(block: _Block, level: int, facts: Facts) -> Row:
         times * sum(n.expansion.params for n in nodes),
         times * sum(n.expansion.macs for n in nodes),
         times * sum(activation_bytes(n) for n in nodes),
-        facts.fields[last.id],
+        times * sum(report.backward_of(n) for n in nodes),
+        report.facts.fields[last.id],
         is_block=True,
     )
 

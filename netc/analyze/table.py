@@ -5,6 +5,7 @@ Rich draws it; which columns stand there, and how long a cell is, is decided her
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -65,6 +66,8 @@ PARAMS: Final = Column("parameters", lambda r: _exact(r.params), right=True)
 PARAMS_SHORT: Final = Column("params", lambda r: _short(r.params), right=True)
 MACS: Final = Column("MACs", lambda r: _exact(r.macs), right=True)
 MACS_SHORT: Final = Column("MACs", lambda r: _short(r.macs), right=True)
+BACKWARD: Final = Column("backward FLOPs", lambda r: _exact(r.backward), right=True)
+BACKWARD_SHORT: Final = Column("back", lambda r: _short(r.backward), right=True)
 FIELD: Final = Column("field", lambda r: _seen(r.field), right=True)
 STRIDE: Final = Column("stride", lambda r: pair(r.field.stride) if r.field else "", right=True)
 STRIDE_SHORT: Final = Column("S", STRIDE.cell, right=True)
@@ -93,9 +96,11 @@ class Layout:
     widths: tuple[int, ...]
 
 
-def layout(found: Sequence[Row], width: int | None) -> Layout:
+def layout(found: Sequence[Row], width: int | None, *, backward: bool = False) -> Layout:
     """The fullest choice of columns that fits `width`; all of them where the width is not limited."""
     for columns, least in _CHOICES:
+        if backward:
+            columns = tuple(c for column in columns for c in _with_backward(column))
         widths = [max([len(c.title), *(len(c.text(r)) for r in found)]) for c in columns]
         over = 0 if width is None else sum(widths) + GAP * (len(columns) - 1) - width
         if over <= 0:
@@ -106,6 +111,11 @@ def layout(found: Sequence[Row], width: int | None) -> Layout:
     columns = _CHOICES[-1][0]
     numbers = max([len(PARAMS_SHORT.title), *(len(PARAMS_SHORT.text(r)) for r in found)])
     return Layout(columns, (max((width or 0) - GAP - numbers, 4), numbers))
+
+
+def _with_backward(column: Column) -> tuple[Column, ...]:
+    """Beside MACs stand the FLOPs of the backward pass, as exact as they."""
+    return {MACS: (MACS, BACKWARD), MACS_SHORT: (MACS_SHORT, BACKWARD_SHORT)}.get(column, (column,))
 
 
 def cut(text: str, width: int) -> str:
@@ -126,8 +136,8 @@ def table(report: NetReport, *, depth: int | None = None, width: int | None = No
     from rich.table import Table
     from rich.text import Text
 
-    found = rows(report.facts, depth)
-    plan = layout(found, width)
+    found = rows(report, depth)
+    plan = layout(found, width, backward=report.backward is not None)
     grid = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=True, header_style="dim")
     for column, wide in zip(plan.columns, plan.widths, strict=True):
         side = "right" if column.right else "left"
@@ -142,8 +152,12 @@ def table(report: NetReport, *, depth: int | None = None, width: int | None = No
 
 
 def _doc(doc: str, width: int | None) -> list[str]:
-    lines = doc.splitlines()
-    return lines if width is None else [part for line in lines for part in wrap(line, width) or [""]]
+    """The doc comment as it was written, or its paragraphs in lines of at most `width`."""
+    if width is None:
+        return doc.splitlines()
+    return [
+        line for part in re.split(r"\n\s*\n", doc) for line in ("", *wrap(" ".join(part.split()), width))
+    ][1:]
 
 
 # ---- Totals ---------------------------------------------------------------------------------------------------------
@@ -179,8 +193,17 @@ def _totals(report: NetReport) -> list[tuple[str, str]]:
             else "not known while the net has mistakes",
         ),
         ("depth", depth),
+        *_backward(report),
         *_last_map(report),
     ]
+
+
+def _backward(report: NetReport) -> list[tuple[str, str]]:
+    if report.backward is None:
+        return []
+    total = sum(report.backward.values())
+    times = f", {total / report.facts.flops:.1f} times the forward pass" if report.facts.flops else ""
+    return [("backward", f"{total:,} FLOPs an example for all gradients, the loss's too{times}")]
 
 
 def _last_map(report: NetReport) -> list[tuple[str, str]]:
@@ -205,7 +228,8 @@ def _key(report: NetReport, plan: Layout, found: Sequence[Row]) -> list[str]:
     if STRIDE_SHORT in plan.columns:
         out.append("S and P: stride and padding of the field")
     if any(r.times > 1 for r in found):
-        out.append("×N: the sum of N copies; the rows below it are one of them, with the last one's field")
+        opened = "; the rows below it are one of them," if any(r.level for r in found) else ","
+        out.append(f"×N: the sum of N copies{opened} with the last one's field")
     if FIELD in plan.columns and any(f and not f.aligned for f in report.facts.fields):
         out.append("*: paths of different strides or centres meet; the field is their hull")
     return out

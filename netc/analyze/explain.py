@@ -1,0 +1,211 @@
+"""The arithmetic behind a layer's figures, with its numbers put in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from netc.analyze.facts import Facts
+from netc.analyze.receptive import Axis
+from netc.analyze.report import activation_bytes
+from netc.graph.model import Graph, Node, Weight
+from netc.ir.builder import Builder
+from netc.layers import Window, conv, dense, join, pool
+from netc.layers.base import SIDES, Layer, resolve_padding
+from netc.ops.windows import Pair, reach
+from netc.types import ITEM_BYTES, TensorType, physical
+
+Section = tuple[str, list[str]]
+
+
+def explain(facts: Facts, node: Node) -> str:
+    """How each figure of a layer comes about, a section a figure."""
+    if node.layer is None:
+        return f"{facts.graph.name}.{node.path}: an input of {node.type!r}, which costs nothing"
+    graph, layer = facts.graph, node.layer
+    inputs = [graph.nodes[i] for i in node.inputs]
+    types = tuple(n.type for n in inputs)
+    sections: list[Section] = [
+        ("input", [f"{n.path} {n.type!r}" for n in inputs]),
+        ("output", [*_output(layer, types, node.type), repr(node.type)]),
+        ("parameters", _weights([w for w in node.expansion.weights if w.trained], node.expansion.params)),
+        ("MACs", _macs(node)),
+        ("FLOPs", _flops(layer, types, node.expansion.flops)),
+        ("memory", [_memory(node)]),
+        ("field", _field(facts, node, inputs)),
+    ]
+    if node.expansion.state:
+        kept = [w for w in node.expansion.weights if not w.trained]
+        sections.insert(3, ("state", _weights(kept, node.expansion.state)))
+    s = node.span
+    head = [f"{graph.name}.{node.path}: {node.describe()}", f"{s.file}:{s.line}:{s.col}"]
+    head += [f"in {', '.join(node.trace)}"] if node.scopes else []
+    return "\n".join([*head, *(line for section in sections for line in _lines(section))])
+
+
+def find(graph: Graph, name: str) -> Node | None:
+    """The layer of a path (`basic2.conv1`, with the net's name before it or not), or of a tensor's name."""
+    path = name.removeprefix(f"{graph.name}.")
+    for node in graph.nodes:
+        if node.path == path:
+            return node
+    return graph.node(name) if name in graph.tensors else None
+
+
+def _lines(section: Section) -> list[str]:
+    name, lines = section
+    return ["", *(f"{name if i == 0 else '':<12}{line}" for i, line in enumerate(lines))]
+
+
+# ---- Output ---------------------------------------------------------------------------------------------------------
+
+
+def _output(layer: Layer, types: Sequence[TensorType], out: TensorType) -> list[str]:
+    x = types[0]
+    match layer:
+        case conv.Conv() | pool.MaxPool() | pool.AvgPool():
+            return _window_sizes(layer, x, out)
+        case dense.Flatten():
+            return [f"{_product(x.shape[1:])} = {out.per_example:,} numbers in a row"]
+        case dense.Dense():
+            return [f"out = {layer.out}"]
+        case pool.GlobalAvgPool():
+            return [
+                f"the mean of {_product(x.shape[2:])} = {prod(x.dims_after(2)):,} pixels, for each channel"
+            ]
+        case join.Concat():
+            axis = "NCHW".index(layer.axis)
+            return [f"{layer.axis} = {' + '.join(str(t.shape[axis]) for t in types)} = {out.shape[axis]}"]
+        case _:
+            return []
+
+
+def _window_sizes(
+    layer: conv.Conv | pool.MaxPool | pool.AvgPool, x: TensorType, out: TensorType
+) -> list[str]:
+    """⌊(I + P − reach) / S⌋ + 1 along both axes; once where they are the same."""
+    height, width = x.dims_after(2)
+    dilation: Pair = (1, 1) if isinstance(layer, pool.AvgPool) else layer.dilation
+    stride = layer.stride or layer.kernel
+    pad = resolve_padding(layer.pad, (height, width), layer.kernel, stride, dilation)
+    up = not isinstance(layer, conv.Conv) and layer.round == "ceil"
+    left, right = "⌈⌉" if up else "⌊⌋"
+    told: list[str] = []
+    for i, k, s, (before, after), d, o in zip(
+        (height, width), layer.kernel, stride, pad, dilation, out.dims_after(2), strict=True
+    ):
+        padded = f"{i} + {before} + {after}" if before or after else str(i)
+        spans = f"{reach(k, d)}" if d == 1 else f"({d}·({k} − 1) + 1)"
+        held = i + before + after - reach(k, d)
+        cut = up and -(-held // s) + 1 != o
+        late = ", less one window that would start beyond the input" if cut else ""
+        told.append(f"{left}({padded} − {spans}) / {s}{right} + 1 = {o}{late}")
+    if told[0] == told[1]:
+        return [f"height and width {told[0]}"]
+    return [f"{side} {text}" for side, text in zip(SIDES, told, strict=True)]
+
+
+# ---- Weights and operations -----------------------------------------------------------------------------------------
+
+
+def _product(sizes: Sequence[object]) -> str:
+    return "·".join(map(str, sizes)) or "1"
+
+
+def _weights(weights: Sequence[Weight], total: int) -> list[str]:
+    if not weights:
+        return ["0"]
+    told = [
+        f"{w.name} {list(w.shape)}: {_product(w.shape)} = {w.count:,}"
+        if len(w.shape) > 1
+        else f"{w.name} {list(w.shape)}: {w.count:,}"
+        for w in weights
+    ]
+    return (
+        told if len(weights) == 1 else [*told, f"{' + '.join(f'{w.count:,}' for w in weights)} = {total:,}"]
+    )
+
+
+def _macs(node: Node) -> list[str]:
+    e = node.expansion
+    if not e.macs:
+        return ["0: no weights are multiplied with"]
+    weight = next(w for w in e.weights if w.name == "weight")
+    pixels = node.type.shape[2:]
+    if not pixels:
+        return [f"each of {_product(weight.shape)} weights once = {e.macs:,}"]
+    return [f"{_product(pixels)} places · {_product(weight.shape)} weights = {e.macs:,}"]
+
+
+def _flops(layer: Layer, types: tuple[TensorType, ...], total: int) -> list[str]:
+    """What each primitive of the layer costs."""
+    b = Builder(training=False)
+    xs = [b.input(f"x{i}", TensorType(physical(t.shape), t.dtype), "data") for i, t in enumerate(types)]
+    layer.expand(b, *xs)
+    told: list[str] = []
+    for eq in b.equations:
+        ins, outs = tuple(v.type for v in eq.inputs), tuple(v.type for v in eq.outputs)
+        flops, macs = eq.op.flops(ins, outs, dict(eq.params)), eq.op.macs(ins, outs, dict(eq.params))
+        if macs and flops == 2 * macs:
+            told.append(f"{eq.op}: 2 · {macs:,} MACs = {flops:,}")
+        elif flops:
+            told.append(f"{eq.op}: {flops:,}")
+    return told if len(told) == 1 else [*told, f"{total:,} together"] if told else ["0"]
+
+
+def _memory(node: Node) -> str:
+    t = node.type
+    return f"{_product(t.shape[1:])} numbers · {ITEM_BYTES[t.dtype]} bytes = {activation_bytes(node):,} bytes"
+
+
+# ---- Receptive field ------------------------------------------------------------------------------------------------
+
+
+def _field(facts: Facts, node: Node, inputs: Sequence[Node]) -> list[str]:
+    field = facts.fields[node.id]
+    if field is None:
+        return ["none: no feature map flows into it"]
+    if field.axes is None:
+        return ["the whole input"]
+    assert node.layer
+    sight = node.layer.window(inputs[0].type)
+    before = [f.axes for f in (facts.fields[n.id] for n in inputs) if f and f.axes]
+    told: list[str] = []
+    for axis in range(2):
+        after = field.axes[axis]
+        if isinstance(sight, tuple):
+            told.append(_through(before[0][axis], sight[axis], after))
+        elif len(before) > 1:
+            told.append(_hull([b[axis] for b in before], after))
+        else:
+            told.append(f"as before it: {_triple(after)}")
+    if told[0] == told[1]:
+        told = told[:1]
+    else:
+        told = [f"{side}: {text}" for side, text in zip(SIDES, told, strict=True)]
+    whole = ["and, by a path that sees all, the whole input"] if field.whole else []
+    return [line for text in told for line in text.split("\n")] + whole
+
+
+def _triple(a: Axis) -> str:
+    return f"size {a.size}, stride {a.stride}, padding {a.pad}"
+
+
+def _through(a: Axis, w: Window, after: Axis) -> str:
+    """Araujo, Norris and Sim, 2019: r + d(k − 1)·S, S·s, P + p·S."""
+    if len(a.paths) > 1:
+        strides = ", ".join(str(s) for s, _, _ in a.paths)
+        return f"{_triple(after)}, by a window of {w.kernel} over paths of strides {strides}"
+    spread = f"{w.dilation}·({w.kernel} − 1)" if w.dilation > 1 else f"({w.kernel} − 1)"
+    return (
+        f"size {a.size} + {spread}·{a.stride} = {after.size}\n"
+        f"stride {a.stride}·{w.stride} = {after.stride}\n"
+        f"padding {a.pad} + {w.pad}·{a.stride} = {after.pad}"
+    )
+
+
+def _hull(axes: Sequence[Axis], after: Axis) -> str:
+    seen = dict.fromkeys(axes)  # two paths of one field are said once
+    joined = " and ".join(f"{a.size} (stride {a.stride}, padding {a.pad})" for a in seen)
+    aligned = "" if after.aligned else "; their strides or centres differ, so this is their hull"
+    return f"of {joined}: {_triple(after)}{aligned}"

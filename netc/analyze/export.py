@@ -1,0 +1,96 @@
+"""The report for other programs and documents: CSV and Markdown, one row a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from netc.analyze.figures import pair, size
+from netc.analyze.report import NetReport, net_dict
+from netc.graph.model import Node
+
+CSV: Final = (
+    "net", "path", "kind", "layer", "inputs", "shape", "params", "macs", "flops", "bytes",
+    "field", "stride", "pad", "line",
+)  # fmt: skip
+_MARKDOWN: Final = ("name", "layer", "output", "parameters", "MACs", "field", "stride", "pad", "memory")
+
+
+def csv_text(reports: Iterable[NetReport]) -> str:
+    """All layers of all nets, with a first line that names the columns."""
+    import csv
+    from io import StringIO
+
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV)
+    for report in reports:
+        for node, layer in _layers(report):
+            rf = _known(layer["rf"])
+            row = {
+                **layer,
+                "net": report.graph.name,
+                "path": node.path,
+                "layer": node.describe(),
+                "inputs": " ".join(layer["inputs"]),
+                "shape": "x".join(map(str, layer["shape"])),
+                "field": _field(rf),
+                "stride": _sides(rf.get("stride")),
+                "pad": _sides(rf.get("pad")),
+                "line": layer["span"]["line"],
+            }
+            writer.writerow([row[name] for name in CSV])
+    return out.getvalue()
+
+
+def markdown_text(reports: Iterable[NetReport]) -> str:
+    """A heading, a table and the totals for each net."""
+    return "\n".join(_net(report) for report in reports)
+
+
+def _net(report: NetReport) -> str:
+    f, m = report.facts, report.memory
+    rows = [_row(node, layer) for node, layer in _layers(report)]
+    rule = ["---" if title in ("name", "layer") else "---:" for title in _MARKDOWN]
+    table = [_MARKDOWN, rule, *rows]
+    held = (
+        f", {size(m.infer)} to run and {size(m.train)} to train at a batch of {report.batch:,}" if m else ""
+    )
+    totals = (
+        f"{f.params:,} parameters and {f.state:,} numbers of state, {f.macs:,} MACs, {f.flops:,} FLOPs "
+        f"(one MAC is two FLOPs){held}."
+    )
+    doc = [report.graph.doc, ""] if report.graph.doc else []
+    lines = [f"| {' | '.join(_cell(c) for c in row)} |" for row in table]
+    return "\n".join([f"## {report.graph.name}", "", *doc, *lines, "", totals, ""])
+
+
+def _row(node: Node, layer: Mapping[str, Any]) -> list[str]:
+    rf = _known(layer["rf"])
+    shape = "×".join(map(str, node.type.shape[1:]))
+    figures = [f"{layer['params']:,}", f"{layer['macs']:,}"]
+    return [
+        node.path, f"`{node.describe()}`", shape, *figures,
+        _field(rf), _sides(rf.get("stride")), _sides(rf.get("pad")), size(layer["bytes"]),
+    ]  # fmt: skip
+
+
+def _layers(report: NetReport) -> list[tuple[Node, dict[str, Any]]]:
+    nodes = [n for n in report.graph.nodes if n.layer]
+    return list(zip(nodes, net_dict(report)["layers"], strict=True))
+
+
+def _known(rf: dict[str, Any] | None) -> dict[str, Any]:
+    return rf or {}
+
+
+def _field(rf: Mapping[str, Any]) -> str:
+    return "whole" if rf.get("global") else _sides(rf.get("size"))
+
+
+def _sides(sides: list[int] | None) -> str:
+    return pair((sides[0], sides[1])) if sides else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,158 @@
+"""`netc check`: all errors and warnings of files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import click
+
+from netc.cli.files import STDIN, NetFile, read_net
+from netc.cli.output import say, show_diagnostics
+from netc.errors import Diagnostic, NetError, Span, plural
+
+SCHEMA: Final = "netc.check/1"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found in one file."""
+
+    path: str
+    nets: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    sources: dict[str, str]
+
+    def count(self, severity: Literal["error", "warning"]) -> int:
+        return sum(d.severity == severity for d in self.diagnostics)
+
+
+@click.command("check", epilog="Exit code 1 if any file has an error, or with --strict a warning.")
+@click.argument("files", nargs=-1, required=True, type=NetFile(), metavar="FILE…")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    help="text (the default), json, or sarif for code hosts.",
+)
+@click.option("--json", "form", flag_value="json", help="Short for --format json.")
+@click.option("--strict", is_flag=True, help="Count warnings as errors.")
+def command(files: Sequence[str], form: str, strict: bool) -> int:
+    """Tell all errors and warnings of files.
+
+    Proves the `expect` lines too.  Nothing is trained and no data are read.
+
+    \b
+    Example:
+      netc check lenet.net
+      netc check --format sarif nets/*.net > netc.sarif
+    """
+    found = [check(file) for file in files]
+    if form == "text":
+        for one in found:
+            _show(one)
+    else:
+        say(json.dumps(as_json(found) if form == "json" else as_sarif(found), indent=2, ensure_ascii=False))
+    wrong = any(one.count("error") or (strict and one.count("warning")) for one in found)
+    return 1 if wrong else 0
+
+
+def check(file: str) -> Checked:
+    """Reads a file and finds what is wrong with it."""
+    try:
+        loaded = read_net(file)
+    except NetError as error:
+        return Checked(STDIN if file == "-" else file, (), error.diagnostics, error.sources)
+    return Checked(loaded.path, tuple(loaded.nets), loaded.diagnostics, loaded.sources)
+
+
+def _show(one: Checked) -> None:
+    """Diagnostics on stderr and, where there is none, what was checked on stdout."""
+    if not one.diagnostics:
+        nets = f"{plural(len(one.nets), 'net')} ({', '.join(one.nets)})" if one.nets else "no net"
+        say(f"{one.path}: {nets}, no mistakes")
+        return
+    show_diagnostics(one.diagnostics, one.sources)
+    counts = [(one.count("error"), "error"), (one.count("warning"), "warning")]
+    told = " and ".join(plural(count, noun) for count, noun in counts if count)
+    click.echo(f"\n{one.path}: {told}", err=True)
+
+
+def as_json(found: Sequence[Checked]) -> dict[str, Any]:
+    """The object of `netc check --json`."""
+    files = [
+        {
+            "file": one.path,
+            "nets": list(one.nets),
+            "errors": one.count("error"),
+            "warnings": one.count("warning"),
+            "diagnostics": [_diagnostic(d) for d in one.diagnostics],
+        }
+        for one in found
+    ]
+    return {"schema": SCHEMA, "files": files}
+
+
+def _diagnostic(d: Diagnostic) -> dict[str, Any]:
+    return {
+        "code": d.code,
+        "severity": d.severity,
+        "message": d.message,
+        "label": d.label,
+        "span": _span(d.span),
+        "notes": [{"text": n.text, "span": _span(n.span)} for n in d.notes],
+        "trace": list(d.trace),
+        "help": d.help,
+    }
+
+
+def _span(s: Span) -> dict[str, Any]:
+    return {"file": s.file, "line": s.line, "col": s.col, "end_line": s.end_line, "end_col": s.end_col}
+
+
+def as_sarif(found: Sequence[Checked]) -> dict[str, Any]:
+    """SARIF 2.1.0 (OASIS), as code hosts take it."""
+    from netc import __version__
+
+    all_of = [d for one in found for d in one.diagnostics]
+    driver = {
+        "name": "netc",
+        "version": __version__,
+        "rules": [{"id": code} for code in sorted({d.code for d in all_of})],
+    }
+    results = [
+        {
+            "ruleId": d.code,
+            "level": d.severity,
+            "message": {"text": f"{d.message}; {d.help}" if d.help else d.message},
+            "locations": [_location(d.span, d.label)],
+            "relatedLocations": [_location(n.span, n.text) for n in d.notes],
+        }
+        for d in all_of
+    ]
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
+    }
+
+
+def _location(s: Span, text: str) -> dict[str, Any]:
+    from pathlib import Path
+    from urllib.parse import quote
+
+    path = Path(s.file)
+    region = {
+        "startLine": s.line,
+        "startColumn": s.col,
+        "endLine": s.end_line,
+        "endColumn": max(s.end_col, 1),
+    }
+    place = {
+        "artifactLocation": {"uri": path.as_uri() if path.is_absolute() else quote(path.as_posix())},
+        "region": region,
+    }
+    return {"physicalLocation": place, **({"message": {"text": text}} if text else {})}

@@ -1,0 +1,120 @@
+"""`netc report`: the figures of nets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from netc.cli.files import chosen, file_argument, input_option, net_option, read_net, set_option
+from netc.cli.output import complain, console, is_terminal, say, show_diagnostics, width
+
+if TYPE_CHECKING:
+    from netc.analyze.report import NetReport
+    from netc.loading import Compiled, Loaded
+
+FORMATS = ("table", "json", "csv", "md")
+
+
+@click.command("report", epilog="A file with mistakes is reported as far as it goes, with exit code 1.")
+@file_argument
+@net_option
+@set_option
+@input_option
+@click.option(
+    "--batch", type=click.IntRange(1, 2**20), default=1, help="The batch that memory is counted for (1)."
+)
+@click.option(
+    "--depth", type=click.IntRange(0), help="How many levels of blocks the table opens; all if not given."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    help="table (the default), json, csv or md.",
+)
+@click.option("--json", "form", flag_value="json", help="Short for --format json.")
+@click.option(
+    "--explain", "layer", metavar="LAYER", help="Show the arithmetic behind the figures of one layer."
+)
+@click.option("--backward", is_flag=True, help="Add the FLOPs of each layer's backward pass.")
+def command(
+    file: str,
+    net: str | None,
+    settings: Mapping[str, str],
+    sizes: tuple[int, ...] | None,
+    batch: int,
+    depth: int | None,
+    form: str,
+    layer: str | None,
+    backward: bool,
+) -> int:
+    """Show shapes, parameters, MACs, receptive fields and memory, layer by layer.
+
+    The table opens blocks and shows equal ones in a row once, marked ×3; the other formats have one row for each
+    layer.  MACs and FLOPs are those of one example, forward.
+
+    \b
+    Example:
+      netc report lenet5
+      netc report resnet --net ResNet34 --depth 0 --input 3x320x320 --batch 32
+      netc report lenet5 --net LeNet5 --explain c1
+    """
+    loaded = read_net(file, settings, sizes)
+    nets = chosen(loaded, net)
+    if sizes:
+        _one_input(nets, loaded)
+    if layer is not None:
+        _explain(nets, layer)
+    elif nets:
+        reports = [compiled.report(batch, backward=backward) for compiled in nets.values()]
+        _show(reports, form, depth)
+    show_diagnostics(loaded.diagnostics, loaded.sources)
+    if not loaded.nets and not loaded.failed:
+        complain(f"{loaded.path} has no net")
+        return 1
+    return 1 if loaded.failed else 0
+
+
+def _one_input(nets: Mapping[str, Compiled], loaded: Loaded) -> None:
+    for name, compiled in nets.items():
+        count = len(compiled.graph.inputs)
+        if count != 1 and not loaded.failed:
+            raise click.UsageError(f"--input gives the sizes of one input, and {name} has {count}")
+
+
+def _show(reports: Sequence[NetReport], form: str, depth: int | None) -> None:
+    if form == "json":
+        from netc.analyze.report import report_dict
+
+        say(json.dumps(report_dict(reports), indent=2, ensure_ascii=False))
+    elif form in ("csv", "md"):
+        from netc.analyze.export import csv_text, markdown_text
+
+        click.echo(csv_text(reports) if form == "csv" else markdown_text(reports), nl=False)
+    else:
+        from netc.analyze.table import print_table, table_text
+
+        for i, report in enumerate(reports):
+            if i:
+                say("")
+            if is_terminal(sys.stdout):
+                print_table(console(sys.stdout), report, depth=depth, width=width(sys.stdout))
+            else:
+                say(table_text(report, depth=depth, width=width(sys.stdout)))
+
+
+def _explain(nets: Mapping[str, Compiled], layer: str) -> None:
+    from netc.analyze.explain import explain, find
+    from netc.errors import did_you_mean
+
+    found = [(c, node) for c in nets.values() if (node := find(c.graph, layer))]
+    if not found and nets:
+        paths = [n.path for c in nets.values() for n in c.graph.nodes]
+        near = did_you_mean(layer, paths)
+        raise click.UsageError(f"there is no layer `{layer}`; {near or 'the report names them all'}")
+    say("\n\n".join(explain(c.facts, node) for c, node in found))
