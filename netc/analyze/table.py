@@ -1,6 +1,7 @@
 """The report as a table for people, at any width: what does not fit is first rounded, then left out.
 
-Rich draws it; which columns stand there, and how long a cell is, is decided here, so that no line ever wraps.
+Rich gives it its looks on a terminal; which columns stand there, and how long a cell is, is decided here, so that no
+line ever wraps, and so that a report into a pipe does without rich, which takes longer than the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from netc.analyze.rows import Row, rows
 from netc.errors import plural
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
 GAP: Final = 2  # blanks between columns
 _INDENT: Final = "  "
@@ -95,6 +96,10 @@ class Layout:
     columns: tuple[Column, ...]
     widths: tuple[int, ...]
 
+    @property
+    def pairs(self) -> list[tuple[Column, int]]:
+        return list(zip(self.columns, self.widths, strict=True))
+
 
 def layout(found: Sequence[Row], width: int | None, *, backward: bool = False) -> Layout:
     """The fullest choice of columns that fits `width`; all of them where the width is not limited."""
@@ -127,28 +132,36 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def table(report: NetReport, *, depth: int | None = None, width: int | None = None) -> RenderableType:
-    """What rich prints for a net: its name, its layers, its totals.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the table, and how rich shows it on a terminal."""
+
+    text: str
+    style: str = ""
+
+
+def lines(report: NetReport, *, depth: int | None = None, width: int | None = None) -> list[Line]:
+    """A net's name, its layers, its totals.
 
     `depth` is how many levels of blocks are opened; `width` is that of the terminal, None where there is none.
     """
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
     found = rows(report, depth)
     plan = layout(found, width, backward=report.backward is not None)
-    grid = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=True, header_style="dim")
-    for column, wide in zip(plan.columns, plan.widths, strict=True):
-        side = "right" if column.right else "left"
-        grid.add_column(Text(cut(column.title, wide)), justify=side, no_wrap=True, width=wide)
+    out = [Line(cut(report.graph.name, width) if width else report.graph.name, "bold")]
+    out += [Line(line, "italic") for line in _doc(report.graph.doc, width)]
+    out += [Line(""), Line(_joined(plan, [cut(c.title, w) for c, w in plan.pairs]), "dim")]
     for row in found:
-        cells = [Text(c.text(row, w)) for c, w in zip(plan.columns, plan.widths, strict=True)]
-        grid.add_row(*cells, style="bold" if row.is_block else None)
-    title = Text.assemble((report.graph.name, "bold"))
-    doc = [Text(line, style="italic") for line in _doc(report.graph.doc, width)]
-    below = [Text(line) for line in footer(report, plan, found, width)]
-    return Group(title, *doc, Text(), grid, Text(), *below)
+        cells = [column.text(row, wide) for column, wide in plan.pairs]
+        out.append(Line(_joined(plan, cells), "bold" if row.is_block else ""))
+    return [*out, Line(""), *(Line(line) for line in footer(report, plan, found, width))]
+
+
+def _joined(plan: Layout, cells: Sequence[str]) -> str:
+    aligned = [
+        f"{cell:>{wide}}" if column.right else f"{cell:<{wide}}"
+        for (column, wide), cell in zip(plan.pairs, cells, strict=True)
+    ]
+    return (" " * GAP).join(aligned).rstrip()
 
 
 def _doc(doc: str, width: int | None) -> list[str]:
@@ -237,18 +250,14 @@ def _key(report: NetReport, plan: Layout, found: Sequence[Row]) -> list[str]:
 
 def table_text(report: NetReport, *, depth: int | None = None, width: int | None = None) -> str:
     """The table as plain text."""
-    from io import StringIO
-
-    from rich.console import Console
-
-    out = StringIO()
-    console = Console(file=out, width=width or 10_000, color_system=None, legacy_windows=False)
-    print_table(console, report, depth=depth, width=width)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+    return "\n".join(line.text for line in lines(report, depth=depth, width=width))
 
 
 def print_table(
     console: Console, report: NetReport, *, depth: int | None = None, width: int | None = None
 ) -> None:
     """Prints a net's table on a console of rich's."""
-    console.print(table(report, depth=depth, width=width), highlight=False, soft_wrap=False)
+    from rich.text import Text
+
+    whole = Text("\n").join(Text(line.text, line.style) for line in lines(report, depth=depth, width=width))
+    console.print(whole, no_wrap=True, overflow="ignore", crop=False)
