@@ -12,6 +12,7 @@ from netc.graph.bind import bind_layer, bind_parameters
 from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, TensorValue
 from netc.graph.expansion import expansion
 from netc.graph.model import Node, Scope
+from netc.graph.names import calls
 from netc.layers import LAYERS, Layer, LayerError, said
 from netc.layers.args import as_tuple
 from netc.syntax import ast
@@ -93,7 +94,12 @@ class Chains:
     # ---- chains -------------------------------------------------------------------------------------------
 
     def chain(self, chain: ast.Chain, frame: Frame) -> Flow:
-        return self.steps(chain.steps, self.source(chain.source, frame), frame)
+        try:
+            flow = self.source(chain.source, frame)
+        except Failed:
+            self._look_on(chain.steps, frame)
+            raise
+        return self.steps(chain.steps, flow, frame)
 
     def source(self, e: ast.Expr, frame: Frame) -> Flow:
         """What stands left of the first arrow: tensors, joined by operators or listed."""
@@ -126,9 +132,25 @@ class Chains:
         return flow
 
     def steps(self, steps: tuple[ast.Step, ...], flow: Flow, frame: Frame) -> Flow:
-        for step in steps:
-            flow = self.step(step, flow, frame)
+        for i, step in enumerate(steps):
+            try:
+                flow = self.step(step, flow, frame)
+            except Failed:
+                self._look_on(steps[i + 1 :], frame)
+                raise
         return flow
+
+    def _look_on(self, steps: tuple[ast.Step, ...], frame: Frame) -> None:
+        """Behind a mistake shapes are unknown, but names and arguments can still be wrong."""
+        outside = {id(c) for s in steps for c in calls((s,)) if isinstance(s, ast.Call | ast.Labelled)}
+        for call in calls(steps):
+            try:
+                if id(call) in outside and call.name in LAYERS:
+                    bind_layer(call.name, call, self.evaluator(frame))
+                elif call.name not in LAYERS and call.name not in self.blocks:
+                    self._unknown_layer(call, frame)
+            except Failed:
+                continue
 
     def step(self, step: ast.Step, flow: Flow, frame: Frame) -> Flow:
         match step:
@@ -221,12 +243,16 @@ class Chains:
             return self.apply(layer, label, operands, frame, call.span, call)
         if call.name in self.blocks:
             return self._block(self.blocks[call.name], call, label, flow, frame)
-        if value is POISON or self.settings.get(call.name) is POISON:
-            raise Failed
-        known = [*LAYERS, *self.blocks]
-        raise at.fail(
-            "E0202", f"unknown layer `{call.name}`", call.name_span, help=did_you_mean(call.name, known)
-        )
+        raise self._unknown_layer(call, frame)
+
+    def _unknown_layer(self, call: ast.Call, frame: Frame) -> Failed:
+        """Reports a name that is no layer, unless its definition is wrong or it is a parameter of type `layer`."""
+        value = frame.scope.get(call.name, self.settings.get(call.name))
+        if value is POISON or isinstance(value, LayerValue):
+            return Failed()
+        help = did_you_mean(call.name, [*LAYERS, *self.blocks])
+        at = self.evaluator(frame)
+        return at.fail("E0202", f"unknown layer `{call.name}`", call.name_span, help=help)
 
     def apply(
         self,
@@ -255,18 +281,12 @@ class Chains:
 
     def _operand_count(self, layer: Layer, operands: list[TensorValue], frame: Frame, span: Span) -> None:
         least, most = layer.operands
-        if len(operands) < least or (most is not None and len(operands) > most):
-            if most == 1:
-                message, help = (
-                    f"`{layer.kind}` takes one tensor, and gets {len(operands)}",
-                    "join them: -> concat, -> add",
-                )
-            else:
-                message, help = (
-                    f"`{layer.kind}` takes {least} tensors or more, and gets {len(operands)}",
-                    "list them: [a, b]",
-                )
-            raise self.evaluator(frame).fail("E0307", message, span, help=help)
+        if least <= len(operands) <= (most or len(operands)):
+            return
+        takes = "one tensor" if most == 1 else f"{least} tensors" if most else f"{least} tensors or more"
+        help = "join them: -> concat, -> add" if most == 1 else "list them: [a, b]"
+        message = f"`{layer.kind}` takes {takes}, and gets {len(operands)}"
+        raise self.evaluator(frame).fail("E0307", message, span, help=help)
 
     def _next_name(self, kind: str, frame: Frame) -> str:
         while True:

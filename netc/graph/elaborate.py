@@ -15,6 +15,7 @@ from netc.graph.bind import bind_parameters, layer_or_value, typed
 from netc.graph.chains import Chains, Frame
 from netc.graph.evaluate import AXES, POISON, Evaluator, Failed, TensorValue
 from netc.graph.model import Expansion, Graph, Node
+from netc.graph.names import calls, tensors
 from netc.layers import LAYERS
 from netc.syntax import ast
 from netc.types import DType, N, TensorType
@@ -95,45 +96,22 @@ def _file_param(p: ast.Parameter, given: Mapping[str, Any], out: Elaborated, rep
 
 def _recursion(blocks: dict[str, ast.Block], report: Report) -> None:
     """A block that would expand itself, by whatever way, is an error and is taken out."""
-    calls = {name: _calls(block.body) for name, block in blocks.items()}
+    called = {
+        name: {c.name for s in block.body if isinstance(s, ast.Assign) for c in calls(s.chain.steps)}
+        for name, block in blocks.items()
+    }
     for name in list(blocks):
         reached: set[str] = set()
-        todo = [c for c in calls[name] if c in blocks]
+        todo = [c for c in called[name] if c in blocks]
         while todo:
             callee = todo.pop()
             if callee not in reached:
                 reached.add(callee)
-                todo += [c for c in calls.get(callee, ()) if c in blocks]
+                todo += [c for c in called.get(callee, ()) if c in blocks]
         if name in reached:
             message = f"block `{name}` expands itself, so it would never end"
             report.add(Diagnostic("E0503", message, blocks[name].name.span))
-            calls[name] = set()
-
-
-def _calls(body: tuple[ast.BlockStatement, ...]) -> set[str]:
-    """The names of everything that a body calls in its chains."""
-    out: set[str] = set()
-
-    def visit(step: ast.Step) -> None:
-        match step:
-            case ast.Call():
-                out.add(step.name)
-            case ast.Labelled():
-                out.add(step.call.name)
-            case ast.Repeat():
-                visit(step.step)
-            case ast.Loop():
-                for inner in step.body:
-                    visit(inner)
-            case ast.Branch():
-                for inner in [s for _, arm in step.arms for s in arm] + list(step.otherwise):
-                    visit(inner)
-
-    for statement in body:
-        if isinstance(statement, ast.Assign):
-            for step in statement.chain.steps:
-                visit(step)
-    return out
+            called[name] = set()
 
 
 # ---- A net -----------------------------------------------------------------------------------------------
@@ -273,7 +251,9 @@ def _unused(net: ast.Net, file: ast.File, frame: Frame, report: Report) -> None:
     read = set(frame.used)
     for item in file.items:
         if isinstance(item, ast.Train) and (item.net is None or item.net.id == net.name.id):
-            read |= {name for s in item.body if isinstance(s, ast.Setting) for name in _names(s.chain.source)}
+            read |= {
+                name for s in item.body if isinstance(s, ast.Setting) for name in tensors(s.chain.source)
+            }
         elif isinstance(item, ast.Broken):
             read |= item.names
     for name, at in frame.defined.items():
@@ -289,15 +269,3 @@ def _unused(net: ast.Net, file: ast.File, frame: Frame, report: Report) -> None:
                     help="use it, list it as an output, or remove it",
                 )
             )
-
-
-def _names(e: ast.Expr) -> set[str]:
-    match e:
-        case ast.Name():
-            return {e.id}
-        case ast.ListExpr() | ast.TupleExpr():
-            return {name for item in e.items for name in _names(item)}
-        case ast.Binary():
-            return _names(e.left) | _names(e.right)
-        case _:
-            return set()
