@@ -1,0 +1,184 @@
+"""The nets that ship: without mistakes, in one style, and with the figures that were published of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from netc.analyze.export import csv_text
+from netc.analyze.report import NetReport, totals
+from netc.errors import render_all
+from netc.loading import Compiled, load_file
+from netc.resources import spec_names
+from netc.syntax import ast
+from netc.syntax.format import format_text
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "specs"
+SPECS = ("digits", "lectures", "lenet5", "mlp", "resnet", "vgg")
+each_spec = pytest.mark.parametrize("spec", SPECS)
+
+
+def nets(spec: str) -> dict[str, Compiled]:
+    return dict(load_file(spec).must_be_right().nets)
+
+
+def test_these_are_all() -> None:
+    assert spec_names() == sorted(SPECS)
+
+
+# ---- Every spec -------------------------------------------------------------------------------------------------
+
+
+@each_spec
+def test_no_mistakes_and_no_advice(spec: str) -> None:
+    loaded = load_file(spec)
+    assert not loaded.diagnostics, render_all(loaded.diagnostics, loaded.sources)
+
+
+@each_spec
+def test_style(spec: str) -> None:
+    loaded = load_file(spec)
+    assert isinstance(loaded.file.items[0], ast.Version)
+    assert format_text(loaded.text, loaded.path) == loaded.text
+
+
+@each_spec
+def test_every_net_is_described_and_states_its_figures(spec: str) -> None:
+    for item in load_file(spec).file.items:
+        if isinstance(item, ast.Net):
+            assert item.doc, item.name.id
+            assert any(isinstance(s, ast.Expect) for s in item.body), item.name.id
+
+
+@each_spec
+def test_report_is_the_golden_one(spec: str) -> None:
+    """The layers of every net as `netc report --format csv` lists them, and the totals but for the planner's bytes."""
+    reports = [NetReport(net.facts, None) for net in nets(spec).values()]
+    figures = {
+        r.graph.name: {k: v for k, v in totals(r).items() if k not in ("infer_bytes", "train_bytes", "batch")}
+        for r in reports
+    }
+    for name, text in (
+        (f"{spec}.csv", csv_text(reports)),
+        (f"{spec}.json", json.dumps(figures, indent=2) + "\n"),
+    ):
+        path = GOLDEN / name
+        if os.environ.get("NETC_UPDATE_GOLDEN"):
+            path.write_text(text, encoding="utf-8", newline="")
+        assert path.read_bytes().decode() == text, f"{path}: NETC_UPDATE_GOLDEN=1 writes it anew"
+
+
+# ---- Published figures, written here once more so that no `expect` line is its own witness ---------------------------
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was published: parameters, MACs at 224x224 or the net's own size, field of the last map, depth."""
+
+    params: int
+    macs: int | None = None
+    field: tuple[int, int, int] | None = None  # size, stride, padding
+    depth: int | None = None
+
+
+PUBLISHED = {
+    # Parameters: torchvision 0.29; fields: Araujo, Norris and Sim, Distill 2019, and its library's table
+    ("vgg", "VGG_A"): Figures(132_863_336, 7_609_090_048, (150, 32, 59), 11),
+    ("vgg", "VGG_B"): Figures(133_047_848, 11_308_466_176, (156, 32, 62), 13),
+    ("vgg", "VGG_D"): Figures(138_357_544, 15_470_264_320, (212, 32, 90), 16),
+    ("vgg", "VGG_E"): Figures(143_667_240, 19_632_062_464, (268, 32, 118), 19),
+    ("resnet", "ResNet18"): Figures(11_689_512, 1_814_073_344, (435, 32, 217), 18),
+    ("resnet", "ResNet34"): Figures(21_797_672, 3_663_761_408, (899, 32, 449), 34),
+    ("lenet5", "LeNet5"): Figures(61_706, 416_520, (16, 4, 2), 5),
+    # E. Sokolov, Foundations of Deep Learning, 2022, lecture 2
+    ("mlp", "MLP"): Figures(785_000 + 10_010, None, None, 2),
+}
+
+
+@pytest.mark.parametrize(("spec", "net"), PUBLISHED)
+def test_published_figures(spec: str, net: str) -> None:
+    facts, figures = nets(spec)[net].facts, PUBLISHED[spec, net]
+    assert facts.params == figures.params
+    assert figures.macs in (None, facts.macs)
+    assert facts.depth == figures.depth
+    if figures.field is not None:
+        assert facts.last_map
+        assert rsp(nets(spec)[net], facts.last_map.path) == figures.field
+
+
+def rsp(net: Compiled, path: str) -> tuple[int, int, int]:
+    """Size, stride and padding of the field at a layer; the same in height and width."""
+    (field,) = (net.facts.fields[n.id] for n in net.graph.nodes if n.path == path)
+    assert field
+    height, width = zip(field.local or (), field.stride or (), field.pad or (), strict=True)
+    assert height == width
+    return height
+
+
+def test_fields_of_vgg_16s_pools() -> None:
+    """The library's table of the Distill paper."""
+    pools = {"pool1": (6, 2, 2), "pool2": (16, 4, 6), "pool3": (44, 8, 18), "pool4": (100, 16, 42)}
+    net = nets("vgg")["VGG_D"]
+    assert {name: rsp(net, name) for name in pools} == pools
+
+
+def test_lenet5_as_published_sees_its_whole_input() -> None:
+    net = nets("lenet5")["LeNet5_1998"]
+    assert net.facts.params == 61_706
+    assert net.facts.macs == 416_520
+    assert rsp(net, "s4") == (16, 4, 0)
+    assert rsp(net, "c5") == (32, 4, 0)
+    (dense,) = (f for n, f in zip(net.graph.nodes, net.facts.fields, strict=True) if n.path == "dense1")
+    assert dense
+    assert dense.size == (32, 32)
+
+
+def test_ciresans_five() -> None:
+    """Millions of weights in table 1 of arXiv 1003.0358, which cuts them off after two digits."""
+    printed = {1: 1.34, 2: 3.26, 3: 6.69, 4: 12.11, 5: 8.86}
+    found = {i: nets("mlp")[f"Ciresan{i}"].facts.params for i in printed}
+    assert {i: params // 10_000 / 100 for i, params in found.items()} == printed
+
+
+def test_fields_that_the_lecture_prints() -> None:
+    """E. Sokolov, Foundations of Deep Learning, 2025, lecture 3."""
+    lectures = nets("lectures")
+    for net, sizes in {"Fields3": (3, 5, 7), "Fields5": (5, 9, 13)}.items():
+        assert tuple(rsp(lectures[net], name)[0] for name in ("first", "second", "third")) == sizes
+    assert rsp(lectures["FieldsStrided"], "second") == (7, 2, 0)
+
+
+# ---- What can be trained ------------------------------------------------------------------------------------------
+
+
+def test_one_net_at_most_is_trained_on_data() -> None:
+    """`netc train SPEC` needs no net's name: the first net of a file is its main one."""
+    for spec in SPECS:
+        compiled = list(nets(spec).values())
+        with_data = [net for net in compiled if net.train and net.train.data]
+        assert len(with_data) <= 1
+        assert with_data in ([], compiled[:1])
+
+
+@pytest.mark.parametrize(("spec", "data"), [("digits", "digits"), ("lenet5", "mnist"), ("mlp", "mnist")])
+def test_trained_on(spec: str, data: str) -> None:
+    train = next(iter(nets(spec).values())).train
+    assert train
+    assert train.data
+    assert train.data.kind == data
+
+
+@each_spec
+def test_another_number_of_classes(spec: str) -> None:
+    """A param of the file is set from outside; its `expect` lines stand for the net as written."""
+    loaded = load_file(spec)
+    if any(isinstance(item, ast.Param) for item in loaded.file.items):
+        smaller = load_file(spec, {"classes": "10"})
+        assert all(net.graph.node("logits").type.shape[1] == 10 for net in smaller.nets.values())
+        assert not smaller.failed
+    else:
+        assert load_file(spec, {"classes": "10"}).failed
