@@ -35,10 +35,14 @@ class _Group:
         return list(dict.fromkeys(v for m in self.members for v in m.inputs if v not in own))
 
     def results(self, readers: Readers) -> list[Value]:
-        """What the group computes and somebody outside reads."""
+        """What the group computes and somebody outside reads, or nobody does: no equation loses all its
+        results.
+        """
         inside = {id(m) for m in self.members}
         own = [m.outputs[0] for m in self.members]
-        return [v for v in own if any(r is None or id(r) not in inside for r in readers.get(v, []))]
+        return [
+            v for v in own if v not in readers or any(r is None or id(r) not in inside for r in readers[v])
+        ]
 
 
 def fuse(program: Program) -> Program:

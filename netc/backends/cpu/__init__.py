@@ -25,7 +25,7 @@ _BY_NAME: Final[dict[str, Lowering]] = {
         simple.maxpool, simple.maxpool_grad, simple.avgpool, simple.avgpool_grad,
         simple.sum_to, simple.spread, simple.moments, simple.batch_norm, simple.batch_norm_grad,
         simple.softmax, simple.softmax_grad, simple.softmax_xent, simple.softmax_xent_grad, simple.in_top,
-        simple.swap, simple.concat, simple.cut, simple.uncut, simple.dropout_mask,
+        simple.swap, simple.concat, simple.cut, simple.uncut, simple.fill, simple.dropout_mask,
     )
 }  # fmt: skip
 

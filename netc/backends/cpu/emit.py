@@ -11,7 +11,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import os
 import platform
+import stat
 import sys
 import tempfile
 import threading
@@ -98,6 +100,8 @@ def _written(stem: str, text: str) -> Path:
 def _cache_folder() -> Path:
     folder = cache_dir() / "kernels"
     folder.mkdir(mode=0o700, exist_ok=True)
+    if os.name == "posix" and folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(f"{folder} may be written by others")
     return folder
 
 

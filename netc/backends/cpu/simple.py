@@ -201,6 +201,12 @@ def uncut(b: Bound) -> list[Call]:
     return [Call(kernels("move").place, rows, (*b.inputs, *b.outputs, width, start, row), b.work)]
 
 
+def fill(b: Bound) -> list[Call]:
+    """Each number by itself."""
+    out = b.outputs[0]
+    return [Call(kernels("move").constant, out.size, (out, out.dtype.type(b.params["value"])), b.work)]
+
+
 def dropout_mask(b: Bound) -> list[Call]:
     """Each number by itself."""
     p, out = b.params["p"], b.outputs[0]

@@ -19,6 +19,12 @@ def stretch(lo, hi, x, y, x_row, x_at, y_row, y_at, width):
 
 
 @kernel
+def constant(lo, hi, y, value):
+    """Numbers lo..hi of y are `value`."""
+    fill(y, lo, hi - lo, value)
+
+
+@kernel
 def place(lo, hi, x, y, width, start, row_length):
     """Rows lo..hi of y are zeros, with x's row from `start` on."""
     for row in range(lo, hi):
