@@ -87,15 +87,21 @@ class Report:
         return tuple(sorted(self.items, key=lambda d: (d.span.file, d.span.line, d.span.col, d.code)))
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` is most like, if it is like any.  One letter is like nothing."""
+    lowered = {k.lower(): k for k in known if len(k) > 1}
+    near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    return lowered[near[0]] if near else None
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A suggestion sentence, or nothing where no known name is near.
 
     >>> did_you_mean("desne", ["dense", "conv"])
     'did you mean `dense`?'
     """
-    lowered = {k.lower(): k for k in known}
-    near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    return f"did you mean `{lowered[near[0]]}`?" if near else ""
+    near = nearest(name, known)
+    return f"did you mean `{near}`?" if near else ""
 
 
 def plural(count: int, noun: str) -> str:

@@ -51,9 +51,9 @@ def prove(net: ast.Net, graph: Graph, facts: Facts, report: Report) -> None:
     for name, node in labels.items():  # a label says what comes out of its layer
         scope.setdefault(name, TensorValue(node.id, node.type))
     claims = [s.claim for s in net.body if isinstance(s, ast.Expect)]
-    for total in TOTALS:
-        if any(total in _names(claim) for claim in claims):  # only what is asked for is computed
-            scope.setdefault(total, getattr(facts, total))
+    for total in TOTALS:  # only what is asked for is computed; the others are known by name
+        asked = any(total in _names(claim) for claim in claims)
+        scope.setdefault(total, getattr(facts, total) if asked else None)
     at = Evaluator(report, scope, (), {"rf": _rf(facts), "shape": _shape})
     for statement in net.body:
         if isinstance(statement, ast.Expect):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from netc.errors import Note, did_you_mean, plural
 from netc.graph.evaluate import Evaluator, Failed, LayerValue
-from netc.layers import LAYERS, ArgumentError, Layer, said
+from netc.layers import LAYERS, ArgumentError, Layer, Word, said
 from netc.layers.args import Argument
 from netc.syntax import ast
 
@@ -64,17 +64,24 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
             continue
         a = given[argument.name]
         try:
-            values[argument.name] = argument.convert(at(a.value, argument.words))
+            values[argument.name] = argument.convert(_word_or_value(a.value, argument, at))
         except ArgumentError as error:
-            at.fail(
-                "E0207", f"`{argument.name}` of `{call.name}` {error.message}", a.value.span, help=error.help
-            )
+            message = f"`{argument.name}` of `{call.name}` {error.message}"
+            help = error.help or (did_you_mean(a.value.id, at.scope) if isinstance(a.value, ast.Name) else "")
+            at.fail("E0207", message, a.value.span, help=help)
             failed = True
         except Failed:
             failed = True
     if failed:
         raise Failed
     return values
+
+
+def _word_or_value(e: ast.Expr, argument: Argument, at: Evaluator) -> Any:
+    """A bare name that nothing defines is a word where words are taken, and the argument says which ones."""
+    if isinstance(e, ast.Name) and argument.words and e.id not in at.scope:
+        return Word(e.id)
+    return at(e, argument.words)
 
 
 def _signature(a: Argument) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
-from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
+from netc.errors import Diagnostic, Note, Report, Span, did_you_mean, nearest
 from netc.graph.bind import bind_layer, bind_parameters
 from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, TensorValue
 from netc.graph.expansion import expansion
@@ -46,6 +46,7 @@ class Chains:
         self.blocks = blocks
         self.settings = settings
         self.nodes: list[Node] = []
+        self.expanded: set[str] = set()  # blocks that have been
 
     def evaluator(self, frame: Frame) -> Evaluator:
         return Evaluator(self.report, frame.scope, frame.trace)
@@ -58,15 +59,15 @@ class Chains:
         at = self.evaluator(frame)
         try:
             self.new_name(name, frame)
+            # A mistake is placed by the net's own statement, and inside a block by the block's call.
+            inner = frame if frame.scopes else replace(frame, trace=(f"{frame.trace[0]}.{name.id}",))
+            flow = self.chain(statement.chain, inner)
             if more:
                 raise at.fail(
                     "E0199",
                     "several names left of `=` have no meaning in this version of netc",
                     statement.names[1].span,
                 )
-            # A mistake is placed by the net's own statement, and inside a block by the block's call.
-            inner = frame if frame.scopes else replace(frame, trace=(f"{frame.trace[0]}.{name.id}",))
-            flow = self.chain(statement.chain, inner)
             if isinstance(flow, list):
                 help = "join them: -> concat, -> add"
                 raise at.fail(
@@ -97,7 +98,7 @@ class Chains:
         try:
             flow = self.source(chain.source, frame)
         except Failed:
-            self._look_on(chain.steps, frame)
+            self.look_on(chain.steps, frame)
             raise
         return self.steps(chain.steps, flow, frame)
 
@@ -136,11 +137,11 @@ class Chains:
             try:
                 flow = self.step(step, flow, frame)
             except Failed:
-                self._look_on(steps[i + 1 :], frame)
+                self.look_on(steps[i + 1 :], frame)
                 raise
         return flow
 
-    def _look_on(self, steps: tuple[ast.Step, ...], frame: Frame) -> None:
+    def look_on(self, steps: tuple[ast.Step, ...], frame: Frame) -> None:
         """Behind a mistake shapes are unknown, but names and arguments can still be wrong."""
         outside = {id(c) for s in steps for c in calls((s,)) if isinstance(s, ast.Call | ast.Labelled)}
         for call in calls(steps):
@@ -167,17 +168,18 @@ class Chains:
                 return self._repeat(step, flow, frame)
 
     def _new_label(self, step: ast.Labelled, frame: Frame) -> None:
+        s = step.span
+        place = Span(s.file, s.line, s.col, s.line, s.col + len(step.label))
         if step.label in frame.labels:
             first = frame.labels[step.label]
-            message = f"the label `{step.label}` is given twice"
-            help = (
-                "a label names one layer"
-                if first != step.span
-                else "a label inside a repetition names many layers"
-            )
-            note = () if first == step.span else (Note(first, "first given here"),)
-            raise self.evaluator(frame).fail("E0204", message, step.span, notes=note, help=help)
-        frame.labels[step.label] = step.span
+            at = self.evaluator(frame)
+            if first == place:
+                message = f"the label `{step.label}` would name several layers"
+                help = "it stands in a repetition: leave it out, or make the repeated layers a block"
+                raise at.fail("E0204", message, place, help=help)
+            notes = (Note(first, "first given here"),)
+            raise at.fail("E0204", f"the label `{step.label}` is given twice", place, notes=notes)
+        frame.labels[step.label] = place
 
     def _branch(self, step: ast.Branch, flow: Flow, frame: Frame) -> Flow:
         at = self.evaluator(frame)
@@ -221,7 +223,7 @@ class Chains:
         """The frame of a body that stands `times` times in this one, if that is not too often."""
         copies = frame.copies * max(times, 1)
         if copies > MAX_STEPS or times > MAX_STEPS:
-            message = f"this would be expanded {copies:.3g} times, and the limit is {MAX_STEPS:,}"
+            message = f"this would be expanded {copies:,} times, and the limit is {MAX_STEPS:,}"
             raise self.evaluator(frame).fail("E0820", message, span)
         return replace(frame, copies=copies)
 
@@ -298,6 +300,7 @@ class Chains:
     def _block(self, block: ast.Block, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
         at = self.evaluator(frame)
         values = bind_parameters(call, block.parameters, at, dict(self.settings), block.name.id)
+        self.expanded.add(block.name.id)
         operands = flow if isinstance(flow, list) else [flow]
         if len(operands) != len(block.inputs):
             message = f"`{block.name.id}` takes {len(block.inputs)} tensors, and gets {len(operands)}"
@@ -337,19 +340,30 @@ class Chains:
         for name in block.outputs:
             inner.used.add(name.id)
             try:
-                value = at.lookup(name.id, name.span, "result")
+                if name.id not in inner.scope:
+                    message = f"block `{block.name.id}` gives `{name.id}`, and does not define it"
+                    help = did_you_mean(name.id, inner.defined)
+                    raise at.fail("E0201", message, name.span, help=help)
+                value = at.lookup(name.id, name.span)
                 if not isinstance(value, TensorValue):
                     raise at.fail("E0209", f"`{name.id}` is no tensor", name.span)
                 results.append(value)
             except Failed:
                 failed = True
+        meant = misspelt(inner.used, inner)
         for name, place in inner.defined.items():
-            if name not in inner.used and inner.scope.get(name) is not POISON:
+            if name not in inner.used | meant and inner.scope.get(name) is not POISON and not failed:
                 help = "use it, or remove it"
                 self.report.add(Diagnostic("E0501", f"tensor `{name}` is never used", place.span, help=help))
         if failed:
             raise Failed
         return results[0] if len(results) == 1 else results
+
+
+def misspelt(read: set[str], frame: Frame) -> set[str]:
+    """Names of the body that were meant by names that it does not have; a slip of the pen leaves nothing unused."""
+    found = {nearest(name, frame.defined) for name in read if name not in frame.scope}
+    return {name for name in found if name}
 
 
 def _written(call: ast.Call, values: Mapping[str, Any]) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from netc.errors import Diagnostic, Note, Report, did_you_mean
+from netc.errors import Diagnostic, Note, Report
 from netc.graph.bind import bind_parameters, layer_or_value, typed
-from netc.graph.chains import Chains, Frame
+from netc.graph.chains import Chains, Frame, misspelt
 from netc.graph.evaluate import AXES, POISON, Evaluator, Failed, TensorValue
 from netc.graph.model import Expansion, Graph, Node
 from netc.graph.names import calls, tensors
@@ -30,6 +30,7 @@ class Elaborated:
     graphs: dict[str, Graph] = field(default_factory=dict[str, Graph])
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     used: set[str] = field(default_factory=set[str])  # settings given from outside that something took
+    expanded: set[str] = field(default_factory=set[str])  # blocks that some net uses
 
 
 def elaborate(file: ast.File, given: Mapping[str, Any], report: Report) -> Elaborated:
@@ -53,13 +54,27 @@ def elaborate(file: ast.File, given: Mapping[str, Any], report: Report) -> Elabo
                 out.settings |= dict.fromkeys(item.names, POISON)
             case _:
                 pass
-    _recursion(blocks, report)
+    for name in _recursion(blocks, report):
+        del blocks[name]
+        out.settings[name] = POISON
     for item in file.items:
         if isinstance(item, ast.Net):
             graph = _net(item, file, blocks, given, out, report)
             if graph:
                 out.graphs[item.name.id] = graph
+    for name in blocks.keys() - out.expanded:
+        _look_into(blocks[name], Chains(report, blocks, out.settings))
     return out
+
+
+def _look_into(block: ast.Block, chains: Chains) -> None:
+    """A block that no net has expanded has no shapes, but its layers must be there."""
+    names = [*(p.name.id for p in block.parameters), *(i.id for i in block.inputs)]
+    names += [i.id for s in block.body if isinstance(s, ast.Assign) for i in s.names]
+    frame = Frame({**chains.settings, **dict.fromkeys(names, POISON)}, (), (f"block {block.name.id}",))
+    for statement in block.body:
+        if isinstance(statement, ast.Assign):
+            chains.look_on(statement.chain.steps, frame)
 
 
 def _later(report: Report, what: str, at: Any) -> None:
@@ -94,8 +109,9 @@ def _file_param(p: ast.Parameter, given: Mapping[str, Any], out: Elaborated, rep
         out.settings[name] = POISON
 
 
-def _recursion(blocks: dict[str, ast.Block], report: Report) -> None:
-    """A block that would expand itself, by whatever way, is an error and is taken out."""
+def _recursion(blocks: Mapping[str, ast.Block], report: Report) -> list[str]:
+    """Blocks that would expand themselves, by whatever way, each an error."""
+    found: list[str] = []
     called = {
         name: {c.name for s in block.body if isinstance(s, ast.Assign) for c in calls(s.chain.steps)}
         for name, block in blocks.items()
@@ -112,6 +128,8 @@ def _recursion(blocks: dict[str, ast.Block], report: Report) -> None:
             message = f"block `{name}` expands itself, so it would never end"
             report.add(Diagnostic("E0503", message, blocks[name].name.span))
             called[name] = set()
+            found.append(name)
+    return found
 
 
 # ---- A net -----------------------------------------------------------------------------------------------
@@ -153,12 +171,15 @@ def _net(
             case ast.Expect():
                 pass  # proved once the graph is known
     if not listed and not broken:
-        report.add(
-            Diagnostic("E0502", f"net `{net.name.id}` has no output", net.name.span, help="add `output NAME`")
-        )
-    _unused(net, file, frame, report)
+        ends = [name for name in frame.defined if name not in frame.used] or ["NAME"]
+        help = f"add `output {', '.join(ends)}`"
+        report.add(Diagnostic("E0502", f"net `{net.name.id}` has no output", net.name.span, help=help))
+    else:
+        _unused(net, file, frame, report)
     tensors = {k: v.node for k, v in frame.scope.items() if isinstance(v, TensorValue)}
-    return Graph(net.name.id, net.doc, tuple(chains.nodes), outputs, tensors, settings, net.span)
+    out.expanded |= chains.expanded
+    lost = frozenset(k for k, v in frame.scope.items() if v is POISON)
+    return Graph(net.name.id, net.doc, tuple(chains.nodes), outputs, tensors, settings, net.span, lost)
 
 
 def _net_settings(
@@ -174,6 +195,11 @@ def _net_settings(
             if p.name.id in given:
                 own[p.name.id] = typed(p, given[p.name.id], ast.Name(p.name.id, p.name.span), at)
         rest = tuple(p for p in net.parameters if p.name.id not in given)
+        for p in rest:
+            if p.default is None:
+                name = p.name.id
+                message = f"the parameter `{name}` of net `{net.name.id}` has no value"
+                raise at.fail("E0205", message, p.span, help=f"give it one, here or by --set {name}=…")
         call = ast.Call(net.name.id, (), net.name.span, net.name.span)
         return own | bind_parameters(call, rest, at, own, net.name.id)
     except Failed:
@@ -206,7 +232,7 @@ def tensor_type(t: ast.TypeExpr, at: Evaluator) -> TensorType:
             "E0201",
             f"unknown element type `{t.dtype}`",
             t.span,
-            help=did_you_mean(t.dtype, DTYPES) or "f32, f64, int",
+            help="an element type is f32, f64 or int",
         )
     first = t.sizes[0] if t.sizes else None
     if not (isinstance(first, ast.Name) and first.id == "N"):
@@ -256,8 +282,9 @@ def _unused(net: ast.Net, file: ast.File, frame: Frame, report: Report) -> None:
             }
         elif isinstance(item, ast.Broken):
             read |= item.names
+    meant = misspelt(read, frame)
     for name, at in frame.defined.items():
-        if name not in read and frame.scope.get(name) is not POISON:
+        if name not in read | meant and frame.scope.get(name) is not POISON:
             what = (
                 "input" if any(isinstance(s, ast.Input) and s.name.id == name for s in net.body) else "tensor"
             )

@@ -234,7 +234,9 @@ def _range(at: Evaluator, e: ast.Call, values: list[Any]) -> list[int]:
         raise at.fail("E0206", f"`range` takes one or two ints, not {len(ints)}", e.span)
     numbers = range(*ints)
     if len(numbers) > MAX_LIST:
-        raise at.fail("E0820", f"a range of {len(numbers)} is longer than the limit of {MAX_LIST}", e.span)
+        raise at.fail(
+            "E0820", f"a range of {len(numbers):,} is longer than the limit of {MAX_LIST:,}", e.span
+        )
     return list(numbers)
 
 

@@ -90,7 +90,8 @@ class Node:
 class Graph:
     """A net with all blocks expanded, all sizes known but the batch.
 
-    `tensors` are the names of the net's own scope, `settings` the values of its parameters and of the file's.
+    `tensors` are the names of the net's own scope, `settings` the values of its parameters and of the file's; `lost`
+    are names whose definition is wrong.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Graph:
     tensors: Mapping[str, int]
     settings: Mapping[str, Any]
     span: Span
+    lost: frozenset[str] = frozenset()
 
     @property
     def inputs(self) -> tuple[Node, ...]:

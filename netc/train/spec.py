@@ -283,11 +283,13 @@ class _Reader:
                 types.append(self.target[1])
             elif item.id in self.graph.tensors:
                 types.append(self.graph.node(item.id).type)
-            else:
-                known = [*self.graph.tensors, *([self.target[0]] if self.target else [])]
+            elif item.id not in self.graph.lost:  # what is lost is told of where it is defined
+                known = [*self.graph.tensors, *self.graph.lost, *([self.target[0]] if self.target else [])]
                 help = did_you_mean(item.id, known)
-                raise self.at.fail("E0201", f"unknown tensor `{item.id}`", item.span, help=help)
+                self.at.fail("E0201", f"unknown tensor `{item.id}`", item.span, help=help)
             names.append(item.id)
+        if len(types) < len(names):
+            raise Failed
         return tuple(names), tuple(types)
 
     def _fits(
@@ -321,7 +323,8 @@ class _Reader:
             )
         for call in calls:
             if not isinstance(call, ast.Call) or call.name not in ("accuracy", "top"):
-                raise self.at.fail("E0202", "unknown metric", call.span, help="there are accuracy and top(k)")
+                message = f"unknown metric `{call.name}`" if isinstance(call, ast.Call) else "no metric"
+                raise self.at.fail("E0202", message, call.span, help="there are accuracy and top(k)")
             values = [self.at(a.value) for a in call.arguments]
             if call.name == "accuracy" and not values:
                 self.metrics.append(Metric("accuracy", 1, (names[0], names[1])))
