@@ -182,7 +182,7 @@ def _field(facts: Facts, node: Node, inputs: Sequence[Node]) -> list[str]:
     if told[0] == told[1]:
         told = told[:1]
     else:
-        told = [f"{side}: {text}" for side, text in zip(SIDES, told, strict=True)]
+        told = [f"{side}: {', '.join(text.splitlines())}" for side, text in zip(SIDES, told, strict=True)]
     whole = ["and, by a path that sees all, the whole input"] if field.whole else []
     return [line for text in told for line in text.split("\n")] + whole
 

@@ -192,7 +192,6 @@ def footer(report: NetReport, plan: Layout, found: Sequence[Row], width: int | N
 def _totals(report: NetReport) -> list[tuple[str, str]]:
     t, f, m = totals(report), report.facts, report.memory
     state = f", and {f.state:,} numbers of state" if f.state else ""
-    depth = f"{plural(f.depth, 'layer')} with weights one after another"
     examples = "" if report.batch == 1 else "s"
     return [
         ("parameters", f"{f.params:,}: {t['trained']:,} trained, {t['frozen']:,} frozen{state}"),
@@ -205,7 +204,11 @@ def _totals(report: NetReport) -> list[tuple[str, str]]:
             if m
             else "not known while the net has mistakes",
         ),
-        ("depth", depth),
+        *(
+            [("depth", f"{plural(f.depth, 'layer')} with weights one after another")]
+            if report.graph.outputs
+            else []
+        ),
         *_backward(report),
         *_last_map(report),
     ]

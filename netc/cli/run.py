@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     from netc.cli.group import netc
 
     take_any_encoding()
-    signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, _terminate)
     rest = [a for a in arguments if a != "--debug"]  # it may stand anywhere
     try:
         result = netc.main(rest, prog_name="netc", standalone_mode=False)
@@ -35,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
         return result if isinstance(result, int) else 0
     except BaseException as error:  # noqa: BLE001 - this is where every error ends
         return _ended(error, debug=len(rest) < len(arguments))
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _terminate(_signal: int, _frame: Any) -> None:
