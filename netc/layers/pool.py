@@ -10,15 +10,17 @@ from netc.ir.builder import Builder
 from netc.layers.args import Pad, boolean, padding, pair, word
 from netc.layers.base import Layer, LayerError, Sight, Window, layer, need_map, need_window, resolve_padding
 from netc.ops.primitive import Value
-from netc.ops.windows import Padding, Pair, reach
+from netc.ops.windows import Padding, Pair, reach, window_count
 from netc.types import N, TensorType
 
 
-def _pool_padding(kind: str, pad: Pad, size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
+def _pool_padding(
+    kind: str, pad: Pad, size: Pair, kernel: Pair, stride: Pair, dilation: Pair, ceil: bool
+) -> Padding:
     """The padding in numbers, where every window sees at least one element of the input."""
     out = resolve_padding(pad, size, kernel, stride, dilation)
     need_window(kind, size, kernel, out, dilation)
-    for k, d, sides in zip(kernel, dilation, out, strict=True):
+    for i, k, s, d, sides in zip(size, kernel, stride, dilation, out, strict=True):
         if max(sides) >= reach(k, d):
             raise LayerError(
                 "E0305",
@@ -26,7 +28,24 @@ def _pool_padding(kind: str, pad: Pad, size: Pair, kernel: Pair, stride: Pair, d
                 "pad",
                 f"pad by less than {reach(k, d)}",
             )
+        if _steps_over(i, s, d, sides[0], window_count(i, reach(k, d), s, sides, ceil)):
+            raise LayerError(
+                "E0305",
+                f"a dilation of {d} lets a window step over its input of {i}, and see only padding",
+                "dilation",
+                f"take a dilation of at most {i}",
+            )
     return out
+
+
+def _steps_over(size: int, stride: int, dilation: int, pad: int, count: int) -> bool:
+    """Whether one of `count` windows, which start at −pad, −pad + stride, …, has no tap inside the input.
+
+    Of one that starts before the input, the first tap at or after 0 is its start modulo the dilation.  Those of the
+    first `size + 1` starts repeat, or all differ, so that one is beyond the input.
+    """
+    starts = range(-pad, 0, stride)[: min(count, size + 1)]
+    return dilation > size and any(start % dilation >= size for start in starts)
 
 
 def _see(kernel: Pair, stride: Pair, pad: Padding, dilation: Pair) -> tuple[Window, Window]:
@@ -61,7 +80,9 @@ class MaxPool(Layer):
         (x,) = xs
         h, w, _ = need_map("maxpool", x)
         stride = self.stride or self.kernel
-        pad = _pool_padding("maxpool", self.pad, (h, w), self.kernel, stride, self.dilation)
+        pad = _pool_padding(
+            "maxpool", self.pad, (h, w), self.kernel, stride, self.dilation, self.round == "ceil"
+        )
         return b(
             ops.maxpool,
             x,
@@ -105,7 +126,7 @@ class AvgPool(Layer):
         (x,) = xs
         h, w, _ = need_map("avgpool", x)
         stride = self.stride or self.kernel
-        pad = _pool_padding("avgpool", self.pad, (h, w), self.kernel, stride, (1, 1))
+        pad = _pool_padding("avgpool", self.pad, (h, w), self.kernel, stride, (1, 1), self.round == "ceil")
         return b(
             ops.avgpool,
             x,
