@@ -5,6 +5,8 @@ The tests run over the registry, so a new layer is tested by being there.
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,10 @@ from hypothesis import strategies as st
 
 from netc.analyze.receptive import fields
 from netc.graph.expansion import expansion
+from netc.layers import LayerError
+from netc.layers.pool import MaxPool
 from netc.loading import load_text
+from netc.ops.windows import window_count
 from netc.types import N, TensorType
 from tests.layer_case import Case, draw, examples, outer_type, program, run, runner, sensitivity, written
 
@@ -103,7 +108,7 @@ def test_dropout_masks_are_equal_bit_for_bit(case: Case) -> None:
 
 # ---- Windows of every kind ---------------------------------------------------------------------------------
 
-SIDE = st.integers(1, 9)
+CHANNELS = st.sampled_from([1, 2, 3, 8, 17, 33])  # whole vectors and tiles, and what is left beside them
 
 
 @st.composite
@@ -115,14 +120,14 @@ def windows(draw: st.DrawFn, kind: str) -> tuple[Case, int]:
     span = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     most = [s - 1 for s in span] if kind != "conv" else [3, 3]  # a pool's window sees some of its input
     pad = tuple(draw(st.tuples(st.integers(0, m), st.integers(0, m))) for m in most)
-    size = [draw(st.integers(max(1, s - sum(p)), 9)) for s, p in zip(span, pad, strict=True)]
+    size = [draw(st.integers(max(d, s - sum(p)), 9)) for s, p, d in zip(span, pad, dilation, strict=True)]
     groups = draw(st.integers(1, 3)) if kind == "conv" else 1
-    channels = groups * draw(st.integers(1, 3))
+    channels = groups * draw(CHANNELS)
     arguments = f"{written(kernel)}, stride={written(stride)}, pad={written(pad)}"
     if kind != "avgpool":
         arguments += f", dilation={written(dilation)}"
     if kind == "conv":
-        outs = groups * draw(st.integers(1, 3))
+        outs = groups * draw(CHANNELS)
         arguments = f"{outs}, {arguments}, groups={groups}, bias={draw(st.sampled_from(['true', 'false']))}"
     else:
         arguments += f", round={draw(st.sampled_from(['floor', 'ceil']))}"
@@ -132,6 +137,33 @@ def windows(draw: st.DrawFn, kind: str) -> tuple[Case, int]:
 
 
 WINDOWS = st.sampled_from(["conv", "maxpool", "avgpool"]).flatmap(windows)
+
+
+def test_a_window_that_sees_only_padding_is_refused() -> None:
+    """Taps at −1 and 1 step over an input of one pixel; those at −2, 0 and 2 do not."""
+    case = Case("maxpool(2, stride=1, pad=1, dilation=2)", (TensorType((N, 1, 1, 1)),))
+    with pytest.raises(LayerError, match="a dilation of 2 lets a window step over its input of 1"):
+        expansion(case.layer, case.types)
+    expansion(Case("maxpool(3, stride=1, pad=half, dilation=2)", case.types).layer, case.types)
+
+
+@pytest.mark.parametrize("size", range(1, 8))
+def test_exactly_such_windows_are_refused(size: int) -> None:
+    ways = product(range(1, 5), range(1, 6), range(1, 9), range(8), ("floor", "ceil"))
+    for kernel, stride, dilation, pad, rounds in ways:
+        reach = dilation * (kernel - 1) + 1
+        if pad >= reach or size + 2 * pad < reach:
+            continue  # refused for other reasons
+        count = window_count(size, reach, stride, (pad, pad), rounds == "ceil")
+        taps = [{u * stride - pad + t * dilation for t in range(kernel)} for u in range(count)]
+        blind = any(seen.isdisjoint(range(size)) for seen in taps)
+        layer = MaxPool((kernel, 1), (stride, 1), ((pad, pad), (0, 0)), (dilation, 1), rounds)
+        types = (TensorType((N, 1, size, 1)),)
+        if blind:
+            with pytest.raises(LayerError):
+                expansion(layer, types)
+        else:
+            expansion(layer, types)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -146,6 +178,12 @@ def test_gradient_of_any_window(drawn: tuple[Case, int]) -> None:
 def test_any_window_on_cpu(drawn: tuple[Case, int]) -> None:
     case, batch = drawn
     check_backends(case, True, batch)
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(inputs=st.integers(1, 150), outputs=st.integers(1, 150), batch=st.integers(1, 70))
+def test_any_dense_on_cpu(inputs: int, outputs: int, batch: int) -> None:
+    check_backends(Case(f"dense({outputs})", (TensorType((N, inputs)),)), True, batch)
 
 
 # ---- Receptive fields, by what an output pixel's gradient touches ------------------------------------------
@@ -179,7 +217,8 @@ FIELDS = {
 
 @pytest.mark.parametrize("lines", FIELDS.values(), ids=FIELDS.keys())
 def test_field_is_the_support_of_a_gradient(lines: list[str]) -> None:
-    """All weights are positive, so nothing cancels: what a pixel touches lies inside its field and reaches both ends.
+    """All weights are positive, so nothing cancels: what a pixel touches lies inside its field and reaches
+    both ends.
 
     Where the field hangs over the input, padding inside the net may keep a pixel from some of what is left.
     """
