@@ -245,7 +245,8 @@ def _key(report: NetReport, plan: Layout, found: Sequence[Row]) -> list[str]:
         out.append("S and P: stride and padding of the field")
     if any(r.times > 1 for r in found):
         opened = "; the rows below it are one of them," if any(r.level for r in found) else ","
-        out.append(f"×N: the sum of N copies{opened} with the last one's field")
+        mark = "×N: the sum of N copies" if LAYER in plan.columns else "a–b: the sum of equal blocks"
+        out.append(f"{mark}{opened} with the last one's field")
     if FIELD in plan.columns and any(f and not f.aligned for f in report.facts.fields):
         out.append("*: paths of different strides or centres meet; the field is their hull")
     return out
