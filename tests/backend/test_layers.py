@@ -19,7 +19,18 @@ from netc.layers.pool import MaxPool
 from netc.loading import load_text
 from netc.ops.windows import window_count
 from netc.types import N, TensorType
-from tests.layer_case import Case, draw, examples, outer_type, program, run, runner, sensitivity, written
+from tests.layer_case import (
+    BACKENDS,
+    Case,
+    draw,
+    examples,
+    outer_type,
+    program,
+    run,
+    runner,
+    sensitivity,
+    written,
+)
 
 BATCH = 3
 EXAMPLES = examples()
@@ -104,6 +115,23 @@ def test_dropout_masks_are_equal_bit_for_bit(case: Case) -> None:
     assert abs((here == 0).mean() - drop) < 4 * (drop * (1 - drop) / here.size) ** 0.5
     again = run(p, values | {"step": 8}, "numpy")["y"]
     assert (again != here).any()  # another step, another mask
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", ["relu", "tanh", "sigmoid", "softplus", "softmax"])
+def test_large_numbers_stay_finite(kind: str, backend: str) -> None:
+    p = program(Case(kind, (TensorType((N, 4)),)), 2, training=True, dtype="f32")
+    values = draw(p) | {"x0": np.float32([[1e4, -1e4, 88.8, 0], [-1e4, -300, -104, -88.8]])}
+    wanted = {
+        "relu": [[1e4, 0, 88.8, 0], [0, 0, 0, 0]],
+        "tanh": [[1, -1, 1, 0], [-1, -1, -1, -1]],
+        "sigmoid": [[1, 0, 1, 0.5], [0, 0, 0, 0]],
+        "softplus": [[1e4, 0, 88.8, np.log(2)], [0, 0, 0, 0]],
+        "softmax": [[1, 0, 0, 0], [0, 0, 2.5e-7, 1]],
+    }
+    found = run(p, values, backend)
+    np.testing.assert_allclose(found["y"], wanted[kind], rtol=1e-6, atol=1e-7)
+    assert np.isfinite(found["grad x0"]).all()
 
 
 # ---- Windows of every kind ---------------------------------------------------------------------------------

@@ -163,6 +163,16 @@ def test_convolution_of_a_square(backend: str) -> None:
 
 
 @backends
+def test_a_diagonal_is_found_wherever_it_lies(backend: str) -> None:
+    m = model("Diagonal", backend, Diagonal__conv1__weight=[[[[1, 0], [0, 1]]]])
+    below = m.predict(batch([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+    above = m.predict(batch([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]))
+    np.testing.assert_array_equal(below["found"][0, 0], [[0, 0, 0], [0, 1, 0], [0, 0, 2]])
+    np.testing.assert_array_equal(above["found"][0, 0], [[2, 0, 0], [0, 1, 0], [0, 0, 0]])
+    assert below["largest"].item() == above["largest"].item() == 2
+
+
+@backends
 def test_maxpool(backend: str) -> None:
     image = [[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]
     np.testing.assert_array_equal(model("MaxPool", backend).predict(batch(image))[0, 0], [[6, 8], [3, 4]])

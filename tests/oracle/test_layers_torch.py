@@ -154,10 +154,13 @@ def theirs(layer: Layer, p: Any, values: Arrays, training: bool) -> Arrays:
     return out
 
 
-def check(case: Case, training: bool, batch: int = BATCH) -> None:
+def check(case: Case, training: bool, batch: int = BATCH, *, whole: bool = False) -> None:
+    """Both on the same numbers; with `whole` the input holds whole numbers, so many are equal and many 0."""
     layer = case.layer
     p = program(case, batch, training=training, dtype="f64")
     values = draw(p)
+    if whole:
+        values["x0"] = np.round(values["x0"])
     wanted = theirs(layer, p, values, training)
     assert wanted.keys() == p.outputs.keys()
     close(run(p, values, "numpy"), wanted, rtol=1e-10, atol=1e-11)
@@ -240,6 +243,16 @@ def test_any_conv(drawn: tuple[Case, int]) -> None:
 @given(pools("maxpool"))
 def test_any_maxpool(drawn: tuple[Case, int]) -> None:
     check(drawn[0], True, drawn[1])
+
+
+@drawn
+@given(pools("maxpool"))
+def test_maxpool_of_equal_values(drawn: tuple[Case, int]) -> None:
+    check(drawn[0], True, drawn[1], whole=True)
+
+
+def test_relu_at_zero() -> None:
+    check(Case("relu", (TensorType((N, 3, 4, 5)),)), True, whole=True)
 
 
 @drawn
