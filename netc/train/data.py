@@ -9,13 +9,13 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from netc.errors import MissingDependency
 from netc.train.bounded import sizes
 from netc.train.dataset import (
     DataError,
     Dataset,
     Floats,
     Labels,
-    MissingDependency,
     Split,
     as_floats,
     as_targets,

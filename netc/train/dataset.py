@@ -1,4 +1,4 @@
-"""What a data set is, and the two ways in which getting one can fail."""
+"""What a data set is, and how data can be wrong."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ TOO_FEW = 10  # examples that cannot be split three ways
 
 class DataError(Exception):
     """The data are wrong. The message is one sentence with the path and what was wanted and found."""
-
-
-class MissingDependency(Exception):
-    """An optional package is not installed. The message names the command that installs it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
