@@ -7,7 +7,7 @@ line ever wraps, and so that a report into a pipe does without rich, which takes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
@@ -187,6 +187,13 @@ def footer(report: NetReport, plan: Layout, found: Sequence[Row], width: int | N
         parts = [text] if width is None else wrap(text, width - lead)
         out += [f"{name if i == 0 else '':<{lead}}{part}" for i, part in enumerate(parts)]
     return out
+
+
+def totals_text(report: NetReport, above: Mapping[str, str]) -> str:
+    """The totals alone, below further lines of a name and a text each."""
+    told = [*above.items(), *_totals(report)]
+    lead = max(len(name) for name, _ in told) + GAP
+    return "\n".join(f"{name:<{lead}}{text}" for name, text in told)
 
 
 def _totals(report: NetReport) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "draw": ("draw", "Draw a net as svg, png, pdf or dot."),
     "fmt": ("fmt", "Format files in netc's one style."),
     "train": ("train", "Train a net as its train block says."),
-    "eval": ("evaluate", "Measure a trained model on data."),
+    "eval": ("eval", "Measure a trained model on data."),
     "predict": ("predict", "Classify arrays and images by a trained model."),
     "specs": ("specs", "List the specs that ship with netc."),
     "completion": ("completion", "Print the completion script of a shell."),

@@ -73,10 +73,10 @@ def _told(error: BaseException) -> int:
             complain(str(error))
             return 3
         case KeyboardInterrupt() | click.Abort():
-            complain("interrupted")
+            click.echo("interrupted", err=True)
             return 130
         case Terminated():
-            complain("terminated")
+            click.echo("terminated", err=True)
             return 143
         case BrokenPipeError():
             hold_nothing()

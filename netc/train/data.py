@@ -30,6 +30,7 @@ __all__ = [
     "MissingDependency",
     "Split",
     "fit",
+    "fit_examples",
     "load",
     "load_digits",
     "load_idx_folder",
@@ -120,14 +121,20 @@ def _fit_split(where: str, split: Split, input_shape: tuple[int, ...], classes: 
         raise DataError(f"{where} data have {len(split.x):,} examples and {len(split.y):,} targets")
     if len(split.x) == 0:
         raise DataError(f"{where} data are empty")
-    x = _fit_shape(where, split.x, input_shape)
-    _check_finite(f"{where} example", x)
+    x = fit_examples(where, split.x, input_shape)
     if classes is not None:
         _check_labels(where, split.y, classes)
         return Split(x, split.y)
     targets = split.y.astype(np.float32, copy=False)
     _check_finite(f"{where} target", targets)
     return Split(x, targets)
+
+
+def fit_examples(where: str, x: Floats, wanted: tuple[int, ...]) -> Floats:
+    """Examples in the shape of a net's input.  Raises DataError where they do not fit or are not finite."""
+    x = _fit_shape(where, x, wanted)
+    _check_finite(f"{where} example", x)
+    return x
 
 
 def _fit_shape(where: str, x: Floats, wanted: tuple[int, ...]) -> Floats:

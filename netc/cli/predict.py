@@ -1,0 +1,154 @@
+"""`netc predict`: classes of arrays and images, with their probabilities."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from netc.cli.eval import run_argument
+from netc.cli.output import say
+from netc.cli.train import user_errors
+from netc.errors import MissingDependency
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SCHEMA: Final = "netc.predict/1"
+MAX_BYTES: Final = 4 << 30  # of one array
+
+
+@click.command("predict", epilog="RUN is the folder of a run, or a model.safetensors file.")
+@run_argument
+@click.argument(
+    "inputs",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="INPUT…",
+)
+@click.option(
+    "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes are told."
+)
+@click.option("--resize", is_flag=True, help="Bring images to the size of the net's input.")
+@click.option("--json", "as_json", is_flag=True, help="The classes as JSON.")
+def command(run: Path, inputs: Sequence[Path], top: int, resize: bool, as_json: bool) -> None:
+    """Classify arrays and images by a trained model.
+
+    An INPUT is an .npy or .npz file with one example or several, channels first, or an image.  Bytes are taken
+    for pixels and scaled to 0..1, as in training.
+
+    \b
+    Example:
+      netc predict runs/Digits seven.png
+      netc predict runs/LeNet5 images.npy --top 1 --json
+    """
+    with user_errors():
+        from netc.api import load_model
+        from netc.train.dataset import DataError
+
+        model = load_model(run)
+        shape = model.graph.inputs[0].type.dims_after(1)
+        found: list[dict[str, Any]] = []
+        for path in inputs:
+            try:
+                chances = model.classify(_examples(path, shape, resize))  # (N, classes)
+            except ValueError as error:
+                raise DataError(f"{path}: {error}") from None
+            found += [_named(path, i, row, top) for i, row in enumerate(chances)]
+    if as_json:
+        say(json.dumps({"schema": SCHEMA, "net": model.graph.name, "inputs": found}, indent=2))
+        return
+    several = {one["input"] for one in found if one["index"] > 0}
+    for one in found:
+        place = f"{one['input']}[{one['index']}]" if one["input"] in several else one["input"]
+        told = [f"{c['class']} ({c['probability']:.1%})" for c in one["classes"]]
+        say(f"{place}: {', '.join(told)}")
+
+
+def _named(path: Path, index: int, chances: NDArray[np.float64], top: int) -> dict[str, Any]:
+    """The classes of the largest probabilities, the most probable first."""
+    best = chances.argsort(kind="stable")[::-1][:top]
+    classes = [{"class": int(c), "probability": float(chances[c])} for c in best]
+    return {"input": str(path), "index": index, "classes": classes}
+
+
+# ---- Inputs ---------------------------------------------------------------------------------------------------------
+
+
+def _examples(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.float32]:
+    """The examples in a file, `(N, *shape)`.  Raises DataError where they do not fit the net."""
+    from netc.train.data import fit_examples
+    from netc.train.dataset import as_floats
+
+    suffix = path.suffix.lower()
+    array = _array(path) if suffix in (".npy", ".npz") else _image(path, shape, resize)
+    x = as_floats(array)
+    single = [shape, shape[1:]] if shape[0] == 1 else [shape]  # a grey image may lack its channel
+    one = x.shape in single or (len(shape) == 1 and x.ndim != 2 and x.size == shape[0]) or x.ndim == 0
+    return fit_examples(str(path), x[None] if one else x, shape)
+
+
+def _array(path: Path) -> NDArray[Any]:
+    """The array of an .npy file, or the one called `x`, or the only one, of an .npz file."""
+    import numpy as np
+
+    from netc.train.dataset import DataError
+
+    try:
+        if path.suffix.lower() == ".npy":
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with zipfile.ZipFile(path) as archive:
+                if max((m.file_size for m in archive.infolist()), default=0) > MAX_BYTES:
+                    raise DataError(f"{path}: holds more than {MAX_BYTES >> 30} GiB in one array")
+            with np.load(path, allow_pickle=False) as arrays:
+                names = list(arrays)
+                if "x" not in names and len(names) != 1:
+                    raise DataError(
+                        f"{path}: holds {', '.join(names) or 'nothing'}; one array is wanted, or `x`"
+                    )
+                array = arrays["x" if "x" in names else names[0]]
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read as a NumPy array ({error})") from None
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{path}: holds {array.dtype}, where numbers were expected")
+    return array
+
+
+def _image(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[Any]:
+    """An image as `(C, H, W)` bytes, grey for one channel and RGB for three."""
+    try:
+        image: Any = import_module("PIL.Image")  # typed only in part
+    except ImportError:
+        raise MissingDependency("reading images needs Pillow: pip install pillow") from None
+    import numpy as np
+
+    from netc.train.dataset import DataError
+
+    modes = {1: "L", 3: "RGB"}
+    if len(shape) != 3 or shape[0] not in modes:
+        raise DataError(
+            f"{path}: the net takes {'×'.join(map(str, shape))}, which is no image; give an .npy file"
+        )
+    try:
+        with image.open(path) as opened:
+            picture = opened.convert(modes[shape[0]])
+    except (image.DecompressionBombError, OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as an image ({error})") from None
+    height, width = shape[1:]
+    if picture.size != (width, height):
+        if not resize:
+            found = f"{picture.size[1]}×{picture.size[0]}"
+            raise DataError(
+                f"{path}: is {found} pixels, and the net takes {height}×{width}; --resize fits it"
+            )
+        picture = picture.resize((width, height), image.Resampling.BILINEAR)
+    pixels = np.asarray(picture, np.uint8)  # (H, W) or (H, W, C)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

@@ -1,0 +1,215 @@
+"""`netc train`: a net trained as its train block says."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netc.cli.files import STDIN, chosen, file_argument, net_option, read_net, set_option
+from netc.cli.output import complain, say
+from netc.cli.progress import Progress, figures
+from netc.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from netc.graph.model import Graph
+    from netc.loading import Compiled, Loaded
+    from netc.train.dataset import Dataset
+    from netc.train.loop import Epoch
+    from netc.train.model import Model
+    from netc.train.spec import TrainSpec
+
+RUNS = Path("runs")
+
+
+@click.command(
+    "train",
+    epilog="Ctrl-C keeps the last finished epoch.  `netc eval` and `netc predict` take the run's folder.",
+)
+@file_argument
+@net_option
+@set_option
+@click.option("--data", metavar="PATH", help="The data: a folder of IDX files (MNIST's), or an .npz file.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder; runs/NET if not given."
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Go on with the run in that folder.",
+)
+def command(
+    file: str,
+    net: str | None,
+    settings: Mapping[str, str],
+    data: str | None,
+    device: str,
+    out: Path | None,
+    resume: Path | None,
+) -> int:
+    """Train a net as its train block says.
+
+    \b
+    Example:
+      netc train digits
+      netc train lenet5 --data mnist/ --set train.epochs=5 --set train.seed=2
+    """
+    if device != "cpu":
+        raise MissingDependency(f"the device {device} is not in this version of netc; train on --device cpu")
+    if out and resume:
+        raise click.UsageError("--resume goes on in its own folder; leave --out away")
+    loaded = read_net(file, settings).must_be_right()
+    compiled = _trained(loaded, net)
+    with user_errors():
+        dataset = _data(loaded, compiled, data)
+        return _run(
+            loaded, compiled, dataset, resume or out or _free(compiled.graph.name), resume is not None
+        )
+
+
+@contextmanager
+def user_errors() -> Generator[None, None, None]:
+    """Data, models and folders that are wrong, as one line and an exit code."""
+    from netc.train.checkpoint import ModelError
+    from netc.train.dataset import DataError
+    from netc.train.folder import FolderError
+    from netc.train.loop import Diverged
+
+    try:
+        yield
+    except (DataError, ModelError, Diverged) as error:
+        complain(str(error))
+        raise click.exceptions.Exit(1) from error
+    except FolderError as error:
+        complain(str(error))
+        raise click.exceptions.Exit(2) from error
+
+
+def _trained(loaded: Loaded, name: str | None) -> Compiled:
+    """The net to train: the one named, or the only one with a train block."""
+    nets = chosen(loaded, name)
+    ready = [compiled for compiled in nets.values() if compiled.train]
+    if len(ready) == 1:
+        (found,) = ready
+    elif ready:
+        names = ", ".join(c.graph.name for c in ready)
+        raise click.UsageError(f"{loaded.path} has train blocks for {names}; say which by --net NAME")
+    else:
+        what = f"the net {name}" if name else loaded.path
+        raise click.UsageError(f"{what} has no train block; `netc init` writes a file that has one")
+    if len(found.graph.inputs) != 1:
+        raise click.UsageError(
+            f"{found.graph.name} has {len(found.graph.inputs)} inputs, and data sets have one; train it in Python"
+        )
+    return found
+
+
+def _data(loaded: Loaded, compiled: Compiled, given: str | None) -> Dataset:
+    """The data as the net takes them; a path in the file starts at the file's folder."""
+    from netc.train.data import load
+
+    spec = compiled.train
+    assert spec
+    if given is None and spec.data is None:
+        raise click.UsageError(f"the train block of {compiled.graph.name} names no data; give --data PATH")
+    if given is not None or spec.data is None:
+        return fitted(compiled.graph, spec, load(spec.data.kind if spec.data else str(given), given))
+    if spec.data.path is None:
+        return fitted(compiled.graph, spec, load(spec.data.kind))
+    base = Path() if loaded.path == STDIN else Path(loaded.path).parent
+    return fitted(compiled.graph, spec, load(spec.data.kind, base / spec.data.path))
+
+
+def fitted(graph: Graph, spec: TrainSpec, dataset: Dataset) -> Dataset:
+    """The data in the shapes of the net.  Raises DataError where they do not fit."""
+    from netc.layers.loss import SoftmaxXent
+    from netc.train.data import fit
+
+    logits = next((t.operands[0] for t in spec.losses if isinstance(t.layer, SoftmaxXent)), None)
+    classes = graph.node(logits).type.dims_after(1)[0] if logits is not None else None
+    return fit(dataset, graph.inputs[0].type.dims_after(1), classes)
+
+
+def _free(net: str) -> Path:
+    """runs/NET, or with the first number at its end that no run has."""
+    path, number = RUNS / net, 1
+    while path.exists():
+        number += 1
+        path = RUNS / f"{net}-{number}"
+    return path
+
+
+def _run(loaded: Loaded, compiled: Compiled, data: Dataset, out: Path, again: bool) -> int:
+    from netc.analyze.report import report_dict
+    from netc.api import Net
+    from netc.api import compile as compile_net
+    from netc.train import folder
+
+    model = compile_net(Net(loaded, compiled.graph.name))
+    report = compiled.report(model.spec.batch)
+    done: list[Epoch] = []
+    if again:
+        done = folder.resume(out, model)
+    else:
+        folder.begin(out, model, report_dict([report]))
+    _introduce(compiled, data, out, done)
+    try:
+        _train(model, data, out, done)
+    except BaseException:
+        kept = (
+            f"epoch {done[-1].epoch} is kept in {out}"
+            if done
+            else f"no epoch was finished; {out} has no model"
+        )
+        go_on = f"; go on with it by --resume {out}" if done else ""
+        click.echo(kept + go_on, err=True)
+        raise
+    result = model.evaluate(data.test.x, data.test.y)
+    folder.finish(out, result)
+    say(f"test: {figures(result)}")
+    say(f"the run lies in {out}: model.safetensors, metrics.jsonl, curves.svg, net.svg, report.json")
+    return 0
+
+
+def _introduce(compiled: Compiled, data: Dataset, out: Path, done: list[Epoch]) -> None:
+    """What is trained on what: the report's totals, and the sizes of the data."""
+    from netc.analyze.table import totals_text
+
+    spec = compiled.train
+    assert spec
+    counts = [
+        f"{len(part.x):,} {what}"
+        for part, what in (
+            (data.train, "to learn from"),
+            (data.validation, "for validation"),
+            (data.test, "for the test"),
+        )
+    ]
+    rows = {
+        compiled.graph.name: f"into {out}" + (f", after epoch {done[-1].epoch}" if done else ""),
+        "data": f"{data.name}: {', '.join(counts)}",
+        "optimizer": f"{spec.optimizer.describe()}, {spec.schedule.describe()}, batch {spec.batch}, seed {spec.seed}",
+    }
+    say(totals_text(compiled.report(spec.batch), rows))
+    say("")
+
+
+def _train(model: Model, data: Dataset, out: Path, done: list[Epoch]) -> None:
+    """Trains, writes what each epoch leaves, and adds it to `done`."""
+    from netc.train import folder
+    from netc.train.loop import Epoch, run
+
+    history = [epoch.validation["loss"] for epoch in done]
+    with Progress(model.spec.epochs) as progress:
+        for event in run(model, data, history):
+            if isinstance(event, Epoch):
+                folder.keep(out, model, [*done, event])
+                done.append(event)
+                progress.epoch(event)
+            else:
+                progress.batch(event)
