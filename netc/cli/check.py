@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import click
 
 from netc.cli.files import STDIN, NetFile, read_net
-from netc.cli.output import say, show_diagnostics
+from netc.cli.output import say, show_diagnostics, tell
 from netc.errors import Diagnostic, NetError, Span, plural
 
 SCHEMA: Final = "netc.check/1"
@@ -78,7 +78,7 @@ def _show(one: Checked) -> None:
     show_diagnostics(one.diagnostics, one.sources)
     counts = [(one.count("error"), "error"), (one.count("warning"), "warning")]
     told = " and ".join(plural(count, noun) for count, noun in counts if count)
-    click.echo(f"\n{one.path}: {told}", err=True)
+    tell(f"\n{one.path}: {told}")
 
 
 def as_json(found: Sequence[Checked]) -> dict[str, Any]:

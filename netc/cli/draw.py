@@ -51,7 +51,7 @@ def command(
     graph = only(read_net(file, settings, sizes).must_be_right(), net).graph
     dot = to_dot(graph, depth=depth, theme=theme, rankdir=rankdir, fold=fold)
     if out == "-":
-        click.echo(dot, nl=False)
+        say(dot, end="")
         return
     path = Path(out or f"{graph.name}.svg")
     try:

@@ -45,7 +45,7 @@ def _format(file: str, only_check: bool) -> int:
         show_diagnostics(error.diagnostics, error.sources)
         return 1
     if file == "-" and not only_check:
-        click.echo(new, nl=False)
+        say(new, end="")
         return 0
     # Line ends and a byte order mark are part of what is formatted, and `read` may have dropped them.
     changes = new != text if file == "-" else new.encode() != Path(file).read_bytes()

@@ -43,9 +43,10 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 def hold_nothing() -> None:
     """Sends what is still buffered nowhere, after the reader of a pipe has gone; Python flushes stdout when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.__stdout__, sys.__stderr__):
         try:
-            stream.flush()
+            if stream:
+                stream.flush()
         except (OSError, ValueError):
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -82,9 +83,7 @@ def show_diagnostics(found: Iterable[Diagnostic], sources: Mapping[str, str]) ->
     """Diagnostics, each with the lines it quotes, to stderr."""
     text = render_all(found, sources)
     if text:
-        click.echo(
-            _coloured(text) if wants_colour(sys.stderr) else text, err=True, color=wants_colour(sys.stderr)
-        )
+        tell(_coloured(text) if wants_colour(sys.stderr) else text)
 
 
 def _coloured(text: str) -> str:
@@ -97,9 +96,15 @@ def _coloured(text: str) -> str:
 def complain(message: str, what: str = "error") -> None:
     """One line on stderr: what went wrong, where there is no place in a file to point at."""
     shown = click.style(what, fg="red", bold=True) if wants_colour(sys.stderr) else what
-    click.echo(f"{shown}: {message}", err=True, color=wants_colour(sys.stderr))
+    tell(f"{shown}: {message}")
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """A result, to stdout."""
-    click.echo(text, color=wants_colour(sys.stdout))
+    # Not `click.echo`, which sends UTF-8 to a stream that says it takes ASCII.
+    sys.stdout.write(text + end)
+
+
+def tell(text: str) -> None:
+    """A remark, to stderr."""
+    sys.stderr.write(f"{text}\n")

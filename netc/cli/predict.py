@@ -150,5 +150,5 @@ def _image(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[Any]:
                 f"{path}: is {found} pixels, and the net takes {height}×{width}; --resize fits it"
             )
         picture = picture.resize((width, height), image.Resampling.BILINEAR)
-    pixels = np.asarray(picture, np.uint8)  # (H, W) or (H, W, C)
+    pixels: NDArray[np.uint8] = np.asarray(picture, np.uint8)  # (H, W) or (H, W, C)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

@@ -95,7 +95,7 @@ def _show(reports: Sequence[NetReport], form: str, depth: int | None) -> None:
     elif form in ("csv", "md"):
         from netc.analyze.export import csv_text, markdown_text
 
-        click.echo(csv_text(reports) if form == "csv" else markdown_text(reports), nl=False)
+        say(csv_text(reports) if form == "csv" else markdown_text(reports), end="")
     else:
         from netc.analyze.table import print_table, table_text
 

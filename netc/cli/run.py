@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from netc.cli.output import complain, hold_nothing, show_diagnostics, take_any_encoding
+from netc.cli.output import complain, hold_nothing, show_diagnostics, take_any_encoding, tell
 from netc.errors import MissingDependency, NetError
 
 FAULT = 70  # EX_SOFTWARE of sysexits.h
@@ -61,6 +61,9 @@ def _told(error: BaseException) -> int:
     match error:
         case click.exceptions.Exit():
             return error.exit_code
+        case SystemExit() if isinstance(error.__context__, BrokenPipeError):  # click has made 1 of it
+            hold_nothing()
+            return PIPE
         case SystemExit():
             return error.code if isinstance(error.code, int) else 1
         case NetError():
@@ -73,10 +76,10 @@ def _told(error: BaseException) -> int:
             complain(str(error))
             return 3
         case KeyboardInterrupt() | click.Abort():
-            click.echo("interrupted", err=True)
+            tell("interrupted")
             return 130
         case Terminated():
-            click.echo("terminated", err=True)
+            tell("terminated")
             return 143
         case BrokenPipeError():
             hold_nothing()

@@ -20,7 +20,9 @@ SCHEMA: Final = "netc.specs/1"
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
 def command(name: str | None, as_json: bool) -> None:
-    """List the specs that ship with netc, or print one.
+    """List the specs that ship with netc.
+
+    With a NAME, print that one.
 
     \b
     Example:
@@ -32,7 +34,7 @@ def command(name: str | None, as_json: bool) -> None:
         if path is None:
             near = did_you_mean(name, spec_names()) or f"there are {', '.join(spec_names())}"
             raise click.UsageError(f"there is no spec `{name}`; {near}")
-        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        say(path.read_text(encoding="utf-8"), end="")
         return
     found = [_spec(each) for each in spec_names()]
     if as_json:

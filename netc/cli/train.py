@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netc.cli.files import STDIN, chosen, file_argument, net_option, read_net, set_option
-from netc.cli.output import complain, say
+from netc.cli.output import complain, say, tell
 from netc.cli.progress import Progress, figures
 from netc.errors import MissingDependency
 
@@ -167,7 +167,7 @@ def _run(loaded: Loaded, compiled: Compiled, data: Dataset, out: Path, again: bo
             else f"no epoch was finished; {out} has no model"
         )
         go_on = f"; go on with it by --resume {out}" if done else ""
-        click.echo(kept + go_on, err=True)
+        tell(kept + go_on)
         raise
     result = model.evaluate(data.test.x, data.test.y)
     folder.finish(out, result)
