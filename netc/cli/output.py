@@ -25,6 +25,10 @@ _COLOURS: Final = {"error": "red", "warning": "yellow"}
 _SEVERITY: Final = re.compile(r"^(error|warning)\[(\w+)\]", re.MULTILINE)
 
 
+class ReaderGone(Exception):
+    """Nobody reads the output any more.  click would make exit code 1 of Python's own exception."""
+
+
 def take_any_encoding() -> None:
     """Makes stdout and stderr write what their encoding lacks in a plain way, instead of failing."""
     codecs.register_error("netc", _plain)
@@ -44,9 +48,10 @@ def hold_nothing() -> None:
     """Sends what is still buffered nowhere, after the reader of a pipe has gone; Python flushes stdout when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is None:
+            continue
         try:
-            if stream:
-                stream.flush()
+            stream.flush()
         except (OSError, ValueError):
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -102,7 +107,10 @@ def complain(message: str, what: str = "error") -> None:
 def say(text: str, end: str = "\n") -> None:
     """A result, to stdout."""
     # Not `click.echo`, which sends UTF-8 to a stream that says it takes ASCII.
-    sys.stdout.write(text + end)
+    try:
+        sys.stdout.write(text + end)
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
 def tell(text: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from netc.cli.output import complain, hold_nothing, show_diagnostics, take_any_encoding, tell
+from netc.cli.output import ReaderGone, complain, hold_nothing, show_diagnostics, take_any_encoding, tell
 from netc.errors import MissingDependency, NetError
 
 FAULT = 70  # EX_SOFTWARE of sysexits.h
@@ -61,9 +61,6 @@ def _told(error: BaseException) -> int:
     match error:
         case click.exceptions.Exit():
             return error.exit_code
-        case SystemExit() if isinstance(error.__context__, BrokenPipeError):  # click has made 1 of it
-            hold_nothing()
-            return PIPE
         case SystemExit():
             return error.code if isinstance(error.code, int) else 1
         case NetError():
@@ -81,12 +78,16 @@ def _told(error: BaseException) -> int:
         case Terminated():
             tell("terminated")
             return 143
-        case BrokenPipeError():
+        case BrokenPipeError() | ReaderGone():
             hold_nothing()
             return PIPE
         case OSError() if error.filename is not None:
             complain(f"{os.fspath(error.filename)}: {error.strerror}")
             return 2
+        case OSError():
+            hold_nothing()
+            complain(f"the output cannot be written: {error.strerror}")
+            return 3
         case MemoryError():
             complain("there is not enough memory")
             return 3

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from netc.cli.group import COMMANDS, netc as group
+from netc.cli.group import COMMANDS
+from netc.cli.group import netc as group
 from tests.command import CHECKOUT, Command, spawned
 
 GOOD = "net A {\n  input x: [N, 3]\n  y = x -> dense(2)\n  output y\n}\n"
@@ -143,10 +144,8 @@ def test_a_fault_of_netc_is_70_and_one_line(
     monkeypatch.setattr("netc.loading.load_file", fail)
     done = netc("check", good)
     assert done.code == 70
-    assert done.err.splitlines() == [
-        "internal error: ZeroDivisionError: of all things; this is a fault of netc: run with --debug and report "
-        "what it says"
-    ]
+    (line,) = done.err.splitlines()
+    assert line.startswith("internal error: ZeroDivisionError: of all things; this is a fault of netc")
     for place in (["--debug", "check", good], ["check", good, "--debug"]):
         done = netc(*place)
         assert done.code == 70
