@@ -11,22 +11,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final, Literal, cast
 
+from netc.sizes import Size, Symbol, symbolic
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A size that is not known yet, by its name."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
-
-
-Size = int | Symbol
 Shape = tuple[Size, ...]
 DType = Literal["f32", "f64", "int"]
 
-N: Final = Symbol("N")
+N: Final = symbolic(Symbol("N"))
 ITEM_BYTES: Final[dict[DType, int]] = {"f32": 4, "f64": 8, "int": 8}
 NUMPY_NAME: Final[dict[DType, str]] = {"f32": "float32", "f64": "float64", "int": "int64"}
 
@@ -56,7 +46,7 @@ class TensorType:
     def dims(self) -> tuple[int, ...]:
         """The shape where every size is known; a symbolic size is a mistake of the caller."""
         for size in self.shape:
-            if isinstance(size, Symbol):
+            if not isinstance(size, int):
                 raise TypeError(f"the size {size} of {self!r} is not known yet")
         return cast("tuple[int, ...]", self.shape)
 

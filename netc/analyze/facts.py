@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from netc.analyze.receptive import Field, fields
-from netc.graph.model import Graph, Node
+from netc.graph.model import Graph, Node, total
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Facts:
         return sum(n.expansion.state for n in self.graph.nodes)
 
     @cached_property
-    def macs(self) -> int:
-        """Multiplications by weights, forward, one example."""
-        return sum(n.expansion.macs for n in self.graph.nodes)
+    def macs(self) -> int | None:
+        """Multiplications by weights, forward, one example; None where a symbolic size decides."""
+        return total(n.expansion.macs for n in self.graph.nodes)
 
     @cached_property
-    def flops(self) -> int:
-        """All operations, forward, one example; one MAC is two."""
-        return sum(n.expansion.flops for n in self.graph.nodes)
+    def flops(self) -> int | None:
+        """All operations, forward, one example; one MAC is two; None where a symbolic size decides."""
+        return total(n.expansion.flops for n in self.graph.nodes)
 
     @cached_property
     def bytes(self) -> Memory:
@@ -65,7 +65,7 @@ class Facts:
         so_far: list[int] = []
         for node in self.graph.nodes:
             before = max((so_far[i] for i in node.inputs), default=0)
-            so_far.append(before + (node.expansion.macs > 0))
+            so_far.append(before + node.expansion.multiplies)
         return max((so_far[i] for i in self.graph.outputs.values()), default=0)
 
     @cached_property

@@ -218,7 +218,15 @@ def _input(statement: ast.Input, frame: Frame, chains: Chains, report: Report) -
         frame.scope[name.id] = POISON
         return
     node = Node(
-        len(chains.nodes), name.id, (), None, (), Expansion(t, (), 0, 0), statement.span, frame.trace, name.id
+        len(chains.nodes),
+        name.id,
+        (),
+        None,
+        (),
+        Expansion(t, (), 0, 0, False),
+        statement.span,
+        frame.trace,
+        name.id,
     )
     chains.nodes.append(node)
     frame.scope[name.id] = TensorValue(node.id, t)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 from netc.graph.model import Expansion, Weight
 from netc.ir.builder import Builder
-from netc.layers.base import Layer
+from netc.layers.base import Layer, LayerError
+from netc.ops.primitive import no_cost
+from netc.sizes import Undecided
 from netc.types import TensorType, logical, physical
 
 
@@ -18,15 +21,30 @@ def expansion(layer: Layer, types: tuple[TensorType, ...]) -> Expansion:
     """
     b = Builder(dtype=types[0].dtype if types[0].dtype != "int" else "f32")
     xs = [b.input(f"x{i}", TensorType(physical(t.shape), t.dtype), "data") for i, t in enumerate(types)]
-    y = layer.expand(b, *xs)
+    try:
+        y = layer.expand(b, *xs)
+    except Undecided as undecided:
+        help = "say more of it in a `where` clause, or give the input's size by --input"
+        raise LayerError("E0308", f"`{layer.kind}`: {undecided}", help=help) from None
     weights = tuple(
         Weight(i.name, i.outer_shape, i.value.type.size, i.role == "param")
         for i in b.inputs.values()
         if i.role in ("param", "state")
     )
-    macs = flops = 0
+    t = TensorType(logical(y.type.shape), y.type.dtype)
+    multiplies = any(eq.op.macs is not no_cost for eq in b.equations)
+    return Expansion(t, weights, _cost(b, "macs"), _cost(b, "flops"), multiplies)
+
+
+def _cost(b: Builder, what: Literal["macs", "flops"]) -> int | None:
+    """What all equations cost together; None where that depends on a symbolic size."""
+    total = 0
     for eq in b.equations:
-        ins, outs = tuple(v.type for v in eq.inputs), tuple(v.type for v in eq.outputs)
-        macs += eq.op.macs(ins, outs, dict(eq.params))
-        flops += eq.op.flops(ins, outs, dict(eq.params))
-    return Expansion(TensorType(logical(y.type.shape), y.type.dtype), weights, macs, flops)
+        cost = eq.op.macs if what == "macs" else eq.op.flops
+        try:
+            total += cost(
+                tuple(v.type for v in eq.inputs), tuple(v.type for v in eq.outputs), dict(eq.params)
+            )
+        except Undecided:
+            return None
+    return total

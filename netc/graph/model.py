@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +25,15 @@ class Weight:
 class Expansion:
     """What is known of a layer from its primitives: the logical type of its result, its weights and its costs.
 
-    `macs` are multiplications by weights, `flops` all operations; forward, one example.
+    `macs` are multiplications by weights, `flops` all operations; forward, one example; None where they depend on a
+    symbolic size.
     """
 
     type: TensorType
     weights: tuple[Weight, ...]
-    macs: int
-    flops: int
+    macs: int | None
+    flops: int | None
+    multiplies: bool  # it has weights that it multiplies by, so that it counts for the depth
 
     @property
     def params(self) -> int:
@@ -109,3 +111,13 @@ class Graph:
 
     def node(self, tensor: str) -> Node:
         return self.nodes[self.tensors[tensor]]
+
+
+def total(costs: Iterable[int | None]) -> int | None:
+    """The sum of costs; None where one of them depends on a symbolic size."""
+    out = 0
+    for cost in costs:
+        if cost is None:
+            return None
+        out += cost
+    return out

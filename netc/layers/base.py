@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 from netc.ir.builder import Builder
 from netc.layers.args import Argument, Pad, arguments, written
 from netc.ops.primitive import Value
-from netc.ops.windows import Padding, Pair, reach, same_padding
+from netc.ops.windows import Padding, Pair, Sizes, reach, same_padding
+from netc.sizes import Size, at_least, lowest
 from netc.types import TensorType, logical
 
 SIDES: Final = ("height", "width")
@@ -97,16 +98,27 @@ def shown(t: TensorType) -> str:
     return repr(TensorType(logical(t.shape), t.dtype))
 
 
-def need_map(kind: str, x: Value) -> tuple[int, int, int]:
+def need_map(kind: str, x: Value) -> tuple[Size, Size, int]:
     """Height, width and channels of a feature map."""
     if x.type.rank != 4:
         raise LayerError("E0301", f"`{kind}` needs a feature map [N, C, H, W], and gets {shown(x.type)}")
     _, h, w, c = x.type.shape
-    assert isinstance(h, int) and isinstance(w, int) and isinstance(c, int)
-    return h, w, c
+    return h, w, need_known(kind, c)
 
 
-def resolve_padding(pad: Pad, size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
+def map_size(x: TensorType) -> Sizes:
+    """Height and width of a feature map of logical type `x`."""
+    return x.shape[2], x.shape[3]
+
+
+def need_known(kind: str, size: Size) -> int:
+    """A size that weights are made by, which must be a number."""
+    if not isinstance(size, int):
+        raise LayerError("E0309", f"`{kind}` makes its weights by {size}, which is not known")
+    return size
+
+
+def resolve_padding(pad: Pad, size: Sizes, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
     """The padding in numbers: `half` keeps the size at stride 1, `same` gives ⌈in / stride⌉."""
     if pad == "same":
         height, width = (
@@ -128,9 +140,19 @@ def resolve_padding(pad: Pad, size: Pair, kernel: Pair, stride: Pair, dilation: 
     return pad
 
 
-def need_window(kind: str, size: Pair, kernel: Pair, pad: Padding, dilation: Pair) -> None:
+def need_window(kind: str, size: Sizes, kernel: Pair, pad: Padding, dilation: Pair) -> None:
     """A window must fit its padded input."""
     for side, i, k, p, d in zip(SIDES, size, kernel, pad, dilation, strict=True):
+        if not isinstance(i, int):
+            if not at_least(i + sum(p), reach(k, d)):
+                raise LayerError(
+                    "E0302",
+                    f"the window of `{kind}` is {reach(k, d)} in {side}, and its input of {i} can be as small as "
+                    f"{lowest(i)}",
+                    "kernel",
+                    "say how large it is at least: where H >= …",
+                )
+            continue
         if reach(k, d) > i + sum(p):
             spans = f"spans {reach(k, d)}" if d > 1 else f"is {k}"
             padded = f" padded to {i + sum(p)}" if sum(p) else ""

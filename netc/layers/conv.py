@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import Pad, boolean, integer, padding, pair
-from netc.layers.base import Layer, LayerError, Sight, Window, layer, need_map, need_window, resolve_padding
+from netc.layers.base import (
+    Layer,
+    LayerError,
+    Sight,
+    Window,
+    layer,
+    map_size,
+    need_map,
+    need_window,
+    resolve_padding,
+)
 from netc.ops.primitive import Value
-from netc.ops.windows import Padding, Pair
+from netc.ops.windows import Padding, Pair, Sizes
 from netc.types import N, TensorType
 
 
@@ -61,13 +71,12 @@ class Conv(Layer):
         return b(ops.bias, y, b.constant_param("bias", (self.out,), 0.0)) if self.bias else y
 
     def window(self, x: TensorType) -> Sight:
-        h, w = x.dims_after(2)
-        pad = self._padding((h, w))
+        pad = self._padding(map_size(x))
         first, second = (
             Window(k, s, p[0], d)
             for k, s, p, d in zip(self.kernel, self.stride, pad, self.dilation, strict=True)
         )
         return first, second
 
-    def _padding(self, size: Pair) -> Padding:
+    def _padding(self, size: Sizes) -> Padding:
         return resolve_padding(self.pad, size, self.kernel, self.stride, self.dilation)

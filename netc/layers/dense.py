@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import boolean, integer
-from netc.layers.base import Layer, LayerError, Sight, layer, shown
+from netc.layers.base import Layer, LayerError, Sight, layer, need_known, shown
 from netc.ops.primitive import Value
 from netc.types import N, TensorType
 
@@ -38,8 +38,7 @@ class Dense(Layer):
                 f"`dense` needs [N, C], and gets {shown(x.type)}",
                 help="put `flatten` (or `gap -> flatten`) before it",
             )
-        c = x.type.shape[1]
-        assert isinstance(c, int)
+        c = need_known("dense", x.type.shape[1])
         weight = b.param("weight", (c, self.out), fan_in=c, fan_out=self.out, door=(1, 0))
         y = b(ops.dot, x, weight)  # (N, out)
         return b(ops.bias, y, b.constant_param("bias", (self.out,), 0.0)) if self.bias else y
@@ -62,10 +61,12 @@ class Flatten(Layer):
         (x,) = xs
         if x.type.rank == 2:
             return x
-        n, c, pixels = x.type.shape[0], x.type.shape[-1], 1
-        assert isinstance(c, int)
-        for size in x.type.shape[1:-1]:
-            assert isinstance(size, int)
+        n, *space, c = x.type.shape
+        c, pixels = need_known("flatten", c), 1
+        for size in space:
+            if not isinstance(size, int):
+                help = "put `gap` before it, or give the input's size by --input"
+                raise LayerError("E0309", f"`flatten` needs known sizes, and gets {shown(x.type)}", help=help)
             pixels *= size
         if pixels > 1 and c > 1:  # channels lie last here, and come first in the vector
             x = b(ops.swap, b(ops.reshape, x, shape=(n, pixels, c)))  # (N, C, H·W)

@@ -41,9 +41,10 @@ def _mend(a: TensorType, b: TensorType) -> str:
     """The projection that would make two maps equal, where one would."""
     if a.rank != 4 or b.rank != 4:
         return ""
+    if not all(isinstance(size, int) for size in (*a.shape[1:], *b.shape[1:])):
+        return "make equal what flows in, or say more of the symbolic sizes in a `where` clause"
     big, small = (a, b) if a.per_example > b.per_example else (b, a)
-    (_, h, w, _), (_, h2, w2, c2) = big.shape, small.shape
-    assert isinstance(h, int) and isinstance(w, int) and isinstance(h2, int) and isinstance(w2, int)
+    (h, w, _), (h2, w2, c2) = big.dims_after(1), small.dims_after(1)
     if (h, w) == (h2, w2):
         return f"project one of them: -> conv({c2}, 1)"
     stride = -(-h // h2)

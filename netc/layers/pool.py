@@ -8,14 +8,25 @@ from typing import Literal
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import Pad, boolean, padding, pair, word
-from netc.layers.base import Layer, LayerError, Sight, Window, layer, need_map, need_window, resolve_padding
+from netc.layers.base import (
+    Layer,
+    LayerError,
+    Sight,
+    Window,
+    layer,
+    map_size,
+    need_map,
+    need_window,
+    resolve_padding,
+)
 from netc.ops.primitive import Value
-from netc.ops.windows import Padding, Pair, reach, window_count
+from netc.ops.windows import Padding, Pair, Sizes, reach, window_count
+from netc.sizes import lowest
 from netc.types import N, TensorType
 
 
 def _pool_padding(
-    kind: str, pad: Pad, size: Pair, kernel: Pair, stride: Pair, dilation: Pair, ceil: bool
+    kind: str, pad: Pad, size: Sizes, kernel: Pair, stride: Pair, dilation: Pair, ceil: bool
 ) -> Padding:
     """The padding in numbers, where every window sees at least one element of the input."""
     out = resolve_padding(pad, size, kernel, stride, dilation)
@@ -28,12 +39,13 @@ def _pool_padding(
                 "pad",
                 f"pad by less than {reach(k, d)}",
             )
-        if _steps_over(i, s, d, sides[0], window_count(i, reach(k, d), s, sides, ceil)):
+        least = lowest(i)
+        if _steps_over(least, s, d, sides[0], lowest(window_count(least, reach(k, d), s, sides, ceil))):
             raise LayerError(
                 "E0305",
-                f"a dilation of {d} lets a window step over its input of {i}, and see only padding",
+                f"a dilation of {d} lets a window step over its input of {least}, and see only padding",
                 "dilation",
-                f"take a dilation of at most {i}",
+                f"take a dilation of at most {least}",
             )
     return out
 
@@ -95,8 +107,7 @@ class MaxPool(Layer):
 
     def window(self, x: TensorType) -> Sight:
         stride = self.stride or self.kernel
-        h, w = x.dims_after(2)
-        pad = resolve_padding(self.pad, (h, w), self.kernel, stride, self.dilation)
+        pad = resolve_padding(self.pad, map_size(x), self.kernel, stride, self.dilation)
         return _see(self.kernel, stride, pad, self.dilation)
 
 
@@ -139,10 +150,8 @@ class AvgPool(Layer):
 
     def window(self, x: TensorType) -> Sight:
         stride = self.stride or self.kernel
-        h, w = x.dims_after(2)
-        return _see(
-            self.kernel, stride, resolve_padding(self.pad, (h, w), self.kernel, stride, (1, 1)), (1, 1)
-        )
+        pad = resolve_padding(self.pad, map_size(x), self.kernel, stride, (1, 1))
+        return _see(self.kernel, stride, pad, (1, 1))
 
 
 @layer("gap")
@@ -159,7 +168,11 @@ class GlobalAvgPool(Layer):
     def expand(self, b: Builder, *xs: Value) -> Value:
         (x,) = xs
         h, w, c = need_map("gap", x)
-        return b(ops.scale, b(ops.sum_to, x, shape=(x.type.shape[0], 1, 1, c)), factor=1 / (h * w))
+        total = b(ops.sum_to, x, shape=(x.type.shape[0], 1, 1, c))
+        pixels = (
+            h * w if isinstance(h, int) and isinstance(w, int) else 1
+        )  # only typed while a size is symbolic
+        return b(ops.scale, total, factor=1 / pixels)
 
     def window(self, x: TensorType) -> Sight:
         return "whole"

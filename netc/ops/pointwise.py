@@ -30,6 +30,7 @@ from netc.ops.primitive import (
     one_gradient,
 )
 from netc.ops.shape import sum_to
+from netc.sizes import equal
 from netc.types import Shape, TensorType
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _fits(operand: Shape, result: Shape) -> bool:
     if len(operand) in (0, 1) and len(operand) < len(result):
         return operand in ((), result[-1:])
     return len(operand) == len(result) and all(
-        a == b or (a == 1 and 0 < i < len(result) - 1)
+        equal(a, b) or (a == 1 and 0 < i < len(result) - 1)
         for i, (a, b) in enumerate(zip(operand, result, strict=True))
     )
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netc.types import Size, TensorType
+from netc.sizes import Size, Undecided
+from netc.types import N, TensorType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,8 +92,14 @@ class Primitive:
 
 
 def elements(t: TensorType) -> int:
-    """How many elements, a symbolic batch counted as one example."""
-    return prod(size for size in t.shape if isinstance(size, int))
+    """How many elements, a symbolic batch counted as one example.  Raises Undecided for any other symbol."""
+    out = 1
+    for size in t.shape:
+        if isinstance(size, int):
+            out *= size
+        elif size != N:
+            raise Undecided(f"how many elements {t!r} has depends on {size}")
+    return out
 
 
 def known(size: Size) -> int:

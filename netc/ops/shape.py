@@ -19,6 +19,7 @@ from netc.ops.primitive import (
     no_cost,
     one_gradient,
 )
+from netc.sizes import Size, equal
 from netc.types import NUMPY_NAME, DType, Shape, TensorType
 
 if TYPE_CHECKING:
@@ -72,9 +73,12 @@ swap = Primitive(
 def _concat_type(*xs: TensorType, axis: int) -> Types:
     first = xs[0].shape
     for x in xs[1:]:
-        if x.shape[:axis] != first[:axis] or x.shape[axis + 1 :] != first[axis + 1 :]:
+        beside = [i for i in range(len(first)) if i != axis]
+        if len(x.shape) != len(first) or not all(equal(x.shape[i], first[i]) for i in beside):
             raise TypeError(f"{x!r} and {xs[0]!r} differ beside axis {axis}")
-    total = sum(known(x.shape[axis]) for x in xs)
+    total: Size = 0
+    for x in xs:
+        total = total + x.shape[axis]
     return (TensorType((*first[:axis], total, *first[axis + 1 :]), xs[0].dtype),)
 
 

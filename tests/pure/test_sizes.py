@@ -1,0 +1,68 @@
+"""Symbolic sizes: closed forms against plain arithmetic at every value that a symbol can have."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netc.sizes import Size, Symbol, equal, floor_div, symbolic, value
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(-9, 9)),
+        st.tuples(st.just("floor"), st.integers(1, 6)),
+        st.tuples(st.just("times"), st.integers(1, 4)),
+    ),
+    max_size=7,
+)
+SYMBOLS = st.builds(
+    lambda m, r, least: Symbol("H", m, r % m, least), st.integers(1, 12), st.integers(0, 11), st.integers(1, 40)
+)
+
+
+def walked(size: Size, steps: list[tuple[str, int]]) -> Size:
+    for what, n in steps:
+        size = size + n if what == "add" else floor_div(size, n) if what == "floor" else size * n
+    return size
+
+
+@given(SYMBOLS, STEPS)
+def test_a_form_has_the_value_of_the_arithmetic(symbol: Symbol, steps: list[tuple[str, int]]) -> None:
+    form = walked(symbolic(symbol), steps)
+    for i in range(30):
+        at = symbol.first() + i * symbol.modulus
+        assert value(form, {"H": at}) == walked(at, steps)
+
+
+@given(SYMBOLS, STEPS, STEPS)
+def test_equality_is_that_of_all_values(symbol: Symbol, one: list, other: list) -> None:
+    a, b = walked(symbolic(symbol), one), walked(symbolic(symbol), other)
+    found = equal(a, b)
+    values = [symbol.first() + i * symbol.modulus for i in range(400)]
+    same = all(value(a, {"H": h}) == value(b, {"H": h}) for h in values)
+    assert found == same
+
+
+@given(SYMBOLS, st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3), st.integers(1, 7)), max_size=8))
+def test_a_chain_of_windows_is_one_floor(symbol: Symbol, windows: list[tuple[int, int, int]]) -> None:
+    size: Size = symbolic(symbol)
+    for stride, pad, kernel in windows:
+        size = floor_div(size + 2 * pad - kernel, stride) + 1
+    assert str(size).count("floor") <= 1
+
+
+def test_how_forms_are_written() -> None:
+    h, even = symbolic(Symbol("H")), symbolic(Symbol("H", modulus=32))
+    assert str(floor_div(h + 3, 2) + 1) == "floor((H + 5)/2)"
+    assert str(floor_div(floor_div(h - 3, 2) + 1, 2)) == "floor((H - 1)/4)"
+    assert str(floor_div(even, 4)) == "H/4"
+    assert str(floor_div(even, 4) * 2 - 1) == "2*H/4 - 1"
+    assert str(floor_div(h, 2)) == "floor(H/2)"
+
+
+def test_what_where_clauses_prove() -> None:
+    h = Symbol("H", modulus=16)
+    up = floor_div(symbolic(h), 2) * 2
+    assert equal(up, symbolic(h)) is True
+    free = symbolic(Symbol("H"))
+    assert equal(floor_div(free, 2) * 2, free) is False
