@@ -16,9 +16,11 @@ from netc.errors import Diagnostic, NetError, Report, Span, did_you_mean
 from netc.graph.bind import read_setting
 from netc.graph.elaborate import Elaborated, elaborate
 from netc.graph.model import Graph
+from netc.graph.shapes import with_sizes
 from netc.lower import inference
 from netc.plan import plan
 from netc.resources import spec_path
+from netc.sizes import symbols
 from netc.syntax import ast
 from netc.syntax.parse import parse, read
 from netc.train.spec import TrainSpec, default_spec, train_spec
@@ -129,16 +131,19 @@ def _resized(file: ast.File, sizes: Sequence[int]) -> ast.File:
         inputs = [s for s in item.body if isinstance(s, ast.Input)]
         if len(inputs) != 1:
             return item
-        old = inputs[0].type
-        written = tuple(ast.Number(size, str(size), old.span) for size in sizes)
-        new = replace(inputs[0], type=replace(old, sizes=(*old.sizes[:1], *written)))
+        new = with_sizes(inputs[0], tuple(sizes))
         return replace(item, body=tuple(new if s is inputs[0] else s for s in item.body))
 
     return replace(file, items=tuple(net(i) if isinstance(i, ast.Net) else i for i in file.items))
 
 
-def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> Memory:
-    """Bytes of inference and of training, as the plans of their programs place them."""
+def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> Memory | None:
+    """Bytes of inference and of training, as the plans of their programs place them.
+
+    None where a size is symbolic: what is not known cannot be planned.
+    """
+    if any(symbols(size) for n in graph.inputs for size in n.type.shape[1:]):
+        return None
     training = training_step(graph, spec or default_spec(graph), batch)
     return Memory(plan(inference(graph, batch)).peak_bytes, plan(training).peak_bytes)
 

@@ -18,6 +18,7 @@ DType = Literal["f32", "f64", "int"]
 
 N: Final = symbolic(Symbol("N"))
 ITEM_BYTES: Final[dict[DType, int]] = {"f32": 4, "f64": 8, "int": 8}
+DTYPES: Final[dict[str, DType]] = {"f32": "f32", "f64": "f64", "int": "int"}  # as a file names them
 NUMPY_NAME: Final[dict[DType, str]] = {"f32": "float32", "f64": "float64", "int": "int64"}
 
 

@@ -12,6 +12,7 @@ from netc.errors import Diagnostic, Report
 from netc.graph.evaluate import Evaluator, Failed, TensorValue, compare
 from netc.graph.model import Graph
 from netc.layers import said
+from netc.sizes import symbolic, symbols
 from netc.syntax import ast
 from netc.types import N, Size
 
@@ -47,6 +48,8 @@ def prove(net: ast.Net, graph: Graph, facts: Facts, report: Report) -> None:
     """Holds every `expect` of a net against its facts; E0701 where one fails, with what was found."""
     scope: dict[str, Any] = {"N": N, **graph.settings}
     scope.update({name: TensorValue(node, graph.nodes[node].type) for name, node in graph.tensors.items()})
+    for symbol in {s for n in graph.inputs for size in n.type.shape for s in symbols(size)}:
+        scope.setdefault(symbol.name, symbolic(symbol))
     labels = {n.name: n for n in graph.nodes if not n.scopes}
     for name, node in labels.items():  # a label says what comes out of its layer
         scope.setdefault(name, TensorValue(node.id, node.type))

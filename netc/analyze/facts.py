@@ -26,7 +26,7 @@ class Facts:
     """
 
     graph: Graph
-    measure: Callable[[Graph], Memory]
+    measure: Callable[[Graph], Memory | None]
 
     @cached_property
     def params(self) -> int:
@@ -47,13 +47,13 @@ class Facts:
         return total(n.expansion.flops for n in self.graph.nodes)
 
     @cached_property
-    def bytes(self) -> Memory:
+    def bytes(self) -> Memory | None:
         return self.measure(self.graph)
 
     @property
-    def memory(self) -> int:
-        """Bytes that training at batch 1 allocates."""
-        return self.bytes.train
+    def memory(self) -> int | None:
+        """Bytes that training at batch 1 allocates; None where a symbolic size decides."""
+        return self.bytes.train if self.bytes else None
 
     @cached_property
     def fields(self) -> tuple[Field | None, ...]:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from netc.errors import Diagnostic, Note, Report
 from netc.graph.bind import bind_parameters, layer_or_value, typed
 from netc.graph.chains import Chains, Frame, misspelt
-from netc.graph.evaluate import AXES, POISON, Evaluator, Failed, TensorValue
+from netc.graph.evaluate import POISON, Evaluator, Failed, TensorValue
 from netc.graph.model import Expansion, Graph, Node
 from netc.graph.names import calls, tensors
+from netc.graph.shapes import tensor_type
 from netc.layers import LAYERS
 from netc.syntax import ast
-from netc.types import DType, N, TensorType
-
-DTYPES: Final[dict[str, DType]] = {"f32": "f32", "f64": "f64", "int": "int"}
+from netc.types import N
 
 
 @dataclass(slots=True)
@@ -211,9 +210,9 @@ def _input(statement: ast.Input, frame: Frame, chains: Chains, report: Report) -
     frame.scope.setdefault("N", N)
     try:
         chains.new_name(name, frame)
-        if statement.where:
-            _later(report, "`where`", statement.where[0])
-        t = tensor_type(statement.type, Evaluator(report, frame.scope, frame.trace))
+        at = Evaluator(report, frame.scope, frame.trace)
+        t, sizes = tensor_type(statement.type, at, statement.where)
+        frame.scope.update(sizes)
     except Failed:
         frame.scope[name.id] = POISON
         return
@@ -231,35 +230,6 @@ def _input(statement: ast.Input, frame: Frame, chains: Chains, report: Report) -
     chains.nodes.append(node)
     frame.scope[name.id] = TensorValue(node.id, t)
     frame.defined[name.id] = name
-
-
-def tensor_type(t: ast.TypeExpr, at: Evaluator) -> TensorType:
-    """The type that `[N, 1, 28, 28]` or `int[N]` writes: `N` first, then sizes of at least 1."""
-    if t.dtype is not None and t.dtype not in DTYPES:
-        raise at.fail(
-            "E0201",
-            f"unknown element type `{t.dtype}`",
-            t.span,
-            help="an element type is f32, f64 or int",
-        )
-    first = t.sizes[0] if t.sizes else None
-    if not (isinstance(first, ast.Name) and first.id == "N"):
-        raise at.fail("E0301", "the batch `N` is written first in a shape", first.span if first else t.span)
-    if len(t.sizes) not in AXES:
-        raise at.fail("E0301", f"a tensor has a rank of 1 to 4, not {len(t.sizes)}", t.span)
-    shape: list[Any] = [N]
-    for e in t.sizes[1:]:
-        if isinstance(e, ast.Name) and e.id not in at.scope and e.id in ("H", "W", "L", "C"):
-            raise at.fail(
-                "E0199",
-                f"the symbolic size `{e.id}` is in the language, but has no meaning in this version",
-                e.span,
-            )
-        size = at(e)
-        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 2**31:
-            raise at.fail("E0301", f"a size must be an int from 1 to {2**31 - 1}, not {size}", e.span)
-        shape.append(size)
-    return TensorType(tuple(shape), DTYPES[t.dtype or "f32"])
 
 
 def _output(

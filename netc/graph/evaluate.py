@@ -8,7 +8,9 @@ from math import isfinite
 from typing import Any, Final, cast
 
 from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
+from netc.graph.symbolic import arithmetic, ordered, same
 from netc.layers import LAYERS, Word, said
+from netc.sizes import Form
 from netc.syntax import ast
 from netc.types import TensorType
 
@@ -159,6 +161,8 @@ class Evaluator:
         b: Any = self(e.right)
         if e.op == "+" and _both_lists(a, b):
             return [*a, *b]
+        if isinstance(a, Form) or isinstance(b, Form):
+            return arithmetic(e, a, b, self)
         for value, side in ((a, e.left), (b, e.right)):
             if not _is_number(value):
                 raise self.fail("E0208", f"`{e.op}` needs numbers, not {said(value)}", side.span)
@@ -211,7 +215,9 @@ def _is_number(value: Any) -> bool:
 def compare(op: str, a: Any, b: Any, e: ast.Compare, at: Evaluator) -> bool:
     """`a op b`, which for an order must be numbers."""
     if op in ("==", "!="):
-        return (a == b) == (op == "==")
+        return same(a, b) == (op == "==")
+    if isinstance(a, Form) or isinstance(b, Form):
+        return ordered(op, a, b, e, at)
     for value, side in ((a, e.left), (b, e.right)):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise at.fail("E0208", f"`{op}` needs numbers, not {said(value)}", side.span)

@@ -8,10 +8,10 @@ from typing import Any, Final, TypeVar
 
 from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
 from netc.graph.bind import bind_fields, bind_layer
-from netc.graph.elaborate import tensor_type
 from netc.graph.evaluate import Evaluator, Failed
 from netc.graph.expansion import expansion
 from netc.graph.model import Graph
+from netc.graph.shapes import tensor_type
 from netc.layers import LAYERS, Layer, LayerError, loss
 from netc.layers.activation import Softmax
 from netc.syntax import ast
@@ -172,7 +172,7 @@ class _Reader:
             raise self.at.fail("E0204", "a train block has one target", s.span)
         if s.name.id in self.graph.tensors:
             raise self.at.fail("E0204", f"`{s.name.id}` is a tensor of the net already", s.name.span)
-        self.target = s.name.id, tensor_type(s.type, self.at)
+        self.target = s.name.id, tensor_type(s.type, self.at)[0]
 
     def _setting(self, s: ast.Setting) -> None:
         key = s.key.id

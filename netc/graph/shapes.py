@@ -1,0 +1,121 @@
+"""Shapes as they are written: `[N, 3, H, W] where H % 32 == 0, W >= 64`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from netc.graph.evaluate import AXES, Evaluator
+from netc.sizes import Form, Size, Symbol, symbolic
+from netc.syntax import ast
+from netc.types import DTYPES, N, TensorType
+
+LARGEST: Final = 2**31 - 1
+
+
+def tensor_type(
+    t: ast.TypeExpr, at: Evaluator, where: tuple[ast.Expr, ...] = ()
+) -> tuple[TensorType, dict[str, Size]]:
+    """The type that `[N, 1, 28, 28]` or `int[N]` writes, `N` first, and the symbolic sizes that it introduces.
+
+    A capital name that nothing defines is a size that is not known yet; the `where` clauses say what is known of it.
+    """
+    if t.dtype is not None and t.dtype not in DTYPES:
+        help = "an element type is f32, f64 or int"
+        raise at.fail("E0201", f"unknown element type `{t.dtype}`", t.span, help=help)
+    first = t.sizes[0] if t.sizes else None
+    if not (isinstance(first, ast.Name) and first.id == "N"):
+        raise at.fail("E0301", "the batch `N` is written first in a shape", first.span if first else t.span)
+    if len(t.sizes) not in AXES:
+        raise at.fail("E0301", f"a tensor has a rank of 1 to 4, not {len(t.sizes)}", t.span)
+    known = {s.name: s for s in _new_symbols(t, at)}
+    for clause in where:
+        _learn(clause, known, at)
+    sizes: dict[str, Size] = {name: symbolic(symbol) for name, symbol in known.items()}
+    inside = Evaluator(at.report, {**at.scope, **sizes}, at.trace)
+    shape = (N, *(_size(e, inside) for e in t.sizes[1:]))
+    return TensorType(shape, DTYPES[t.dtype or "f32"]), sizes
+
+
+def _new_symbols(t: ast.TypeExpr, at: Evaluator) -> list[Symbol]:
+    names = [
+        e.id for e in t.sizes[1:] if isinstance(e, ast.Name) and e.id not in at.scope and e.id[0].isupper()
+    ]
+    return [Symbol(name) for name in dict.fromkeys(names)]
+
+
+def _size(e: ast.Expr, at: Evaluator) -> Size:
+    size: Any = at(e)
+    if isinstance(size, Form):
+        return size
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= LARGEST:
+        raise at.fail("E0301", f"a size must be an int from 1 to {LARGEST}, not {size}", e.span)
+    return size
+
+
+def _learn(clause: ast.Expr, known: dict[str, Symbol], at: Evaluator) -> None:
+    """Adds what one clause says: `H % 32 == 0`, `H >= 64`; one of numbers alone must simply hold."""
+    match clause:
+        case ast.Compare("==", ast.Binary("%", ast.Name(name), by), rest) if name in known:
+            modulus, residue = _number(by, at), _number(rest, at)
+            if not 1 <= modulus <= 4096 or not 0 <= residue < modulus:
+                raise at.fail(
+                    "E0310", "`where` needs a divisor from 1 to 4096 and a rest below it", clause.span
+                )
+            if known[name].modulus != 1:
+                raise at.fail("E0310", f"`where` says the divisor of `{name}` twice", clause.span)
+            known[name] = replace(known[name], modulus=modulus, residue=residue)
+        case ast.Compare(">=" | ">", ast.Name(name), bound) if name in known:
+            least = _number(bound, at) + (clause.op == ">")
+            known[name] = replace(known[name], least=max(known[name].least, min(least, LARGEST)))
+        case ast.Compare() if not _names(clause) & known.keys():
+            if not at.condition(clause):
+                raise at.fail(
+                    "E0310", "what `where` asks for does not hold for the input's size", clause.span
+                )
+        case _:
+            help = "it takes `H % 32 == 0` and `H >= 64` of sizes that the shape introduces"
+            raise at.fail("E0310", "`where` does not understand this", clause.span, help=help)
+
+
+def _number(e: ast.Expr, at: Evaluator) -> int:
+    value: Any = at(e)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise at.fail("E0310", "`where` compares with a whole number", e.span)
+    return value
+
+
+def _names(e: ast.Expr) -> set[str]:
+    match e:
+        case ast.Name():
+            return {e.id}
+        case ast.Compare() | ast.Binary():
+            return _names(e.left) | _names(e.right)
+        case _:
+            return set()
+
+
+def with_sizes(statement: ast.Input, sizes: tuple[int, ...]) -> ast.Input:
+    """The input with numbers in the place of its sizes, in its shape and in its `where` clauses."""
+    old = statement.type
+    numbers = {
+        e.id: ast.Number(size, str(size), e.span)
+        for e, size in zip(old.sizes[1:], sizes, strict=False)
+        if isinstance(e, ast.Name)
+    }
+    written = tuple(ast.Number(size, str(size), old.span) for size in sizes)
+    return replace(
+        statement,
+        type=replace(old, sizes=(*old.sizes[:1], *written)),
+        where=tuple(_filled(clause, numbers) for clause in statement.where),
+    )
+
+
+def _filled(e: ast.Expr, numbers: dict[str, ast.Number]) -> ast.Expr:
+    match e:
+        case ast.Name(name) if name in numbers:
+            return replace(numbers[name], span=e.span)
+        case ast.Compare() | ast.Binary():
+            return replace(e, left=_filled(e.left, numbers), right=_filled(e.right, numbers))
+        case _:
+            return e
