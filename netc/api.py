@@ -31,7 +31,8 @@ class Net:
 
     def __repr__(self) -> str:
         facts = self.compiled.facts
-        return f"<net {self.name}: {facts.params:,} parameters, {facts.macs:,} MACs>"
+        macs = "" if facts.macs is None else f", {facts.macs:,} MACs"
+        return f"<net {self.name}: {facts.params:,} parameters{macs}>"
 
     def report(self, batch: int = 1) -> Report:
         """Shapes, parameters, MACs, receptive fields and memory, layer by layer; prints itself."""

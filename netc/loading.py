@@ -44,8 +44,13 @@ class Compiled:
         if not self.whole or not self.graph.outputs:
             return NetReport(self.facts, None, batch)
         spec = self.train or default_spec(self.graph)
-        back = backward_flops(value_and_grad(self.graph, spec, 1)) if backward else None
-        return NetReport(self.facts, measure(self.graph, batch, spec=spec), batch, back)
+        memory = measure(self.graph, batch, spec=spec)
+        back: Mapping[str, int | None] | None = None
+        if backward and memory:
+            back = backward_flops(value_and_grad(self.graph, spec, 1))
+        elif backward:  # a symbolic size decides
+            back = {f"{self.graph.name}.{n.path}": None for n in self.graph.nodes}
+        return NetReport(self.facts, memory, batch, back)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 from netc.analyze.facts import Facts
+from netc.analyze.figures import UNKNOWN, exact, times
 from netc.analyze.receptive import Axis
 from netc.analyze.report import activation_bytes
 from netc.graph.model import Graph, Node, Weight
@@ -13,6 +13,7 @@ from netc.ir.builder import Builder
 from netc.layers import Window, conv, dense, join, pool
 from netc.layers.base import SIDES, Layer, resolve_padding
 from netc.ops.windows import Pair, reach
+from netc.sizes import Size, Undecided, equal, floor_div
 from netc.types import ITEM_BYTES, TensorType, physical
 
 Section = tuple[str, list[str]]
@@ -66,13 +67,11 @@ def _output(layer: Layer, types: Sequence[TensorType], out: TensorType) -> list[
         case conv.Conv() | pool.MaxPool() | pool.AvgPool():
             return _window_sizes(layer, x, out)
         case dense.Flatten():
-            return [f"{_product(x.shape[1:])} = {out.per_example:,} numbers in a row"]
+            return [f"{times(x.shape[1:], '·')} = {_count(out.shape[1:])} numbers in a row"]
         case dense.Dense():
             return [f"out = {layer.out}"]
         case pool.GlobalAvgPool():
-            return [
-                f"the mean of {_product(x.shape[2:])} = {prod(x.dims_after(2)):,} pixels, for each channel"
-            ]
+            return [f"the mean of {_equals(x.shape[2:])} pixels, for each channel"]
         case join.Concat():
             axis = "NCHW".index(layer.axis)
             return [f"{layer.axis} = {' + '.join(str(t.shape[axis]) for t in types)} = {out.shape[axis]}"]
@@ -84,7 +83,7 @@ def _window_sizes(
     layer: conv.Conv | pool.MaxPool | pool.AvgPool, x: TensorType, out: TensorType
 ) -> list[str]:
     """⌊(I + P − reach) / S⌋ + 1 along both axes; once where they are the same."""
-    height, width = x.dims_after(2)
+    height, width = x.shape[2:]
     dilation: Pair = (1, 1) if isinstance(layer, pool.AvgPool) else layer.dilation
     stride = layer.stride or layer.kernel
     pad = resolve_padding(layer.pad, (height, width), layer.kernel, stride, dilation)
@@ -92,12 +91,12 @@ def _window_sizes(
     left, right = "⌈⌉" if up else "⌊⌋"
     told: list[str] = []
     for i, k, s, (before, after), d, o in zip(
-        (height, width), layer.kernel, stride, pad, dilation, out.dims_after(2), strict=True
+        (height, width), layer.kernel, stride, pad, dilation, out.shape[2:], strict=True
     ):
         padded = f"{i} + {before} + {after}" if before or after else str(i)
         spans = f"{reach(k, d)}" if d == 1 else f"({d}·({k} − 1) + 1)"
         held = i + before + after - reach(k, d)
-        cut = up and -(-held // s) + 1 != o
+        cut = up and not equal(floor_div(held + (s - 1), s) + 1, o)
         late = ", less one window that would start beyond the input" if cut else ""
         told.append(f"{left}({padded} − {spans}) / {s}{right} + 1 = {o}{late}")
     if told[0] == told[1]:
@@ -108,15 +107,27 @@ def _window_sizes(
 # ---- Weights and operations -----------------------------------------------------------------------------------------
 
 
-def _product(sizes: Sequence[object]) -> str:
-    return "·".join(map(str, sizes)) or "1"
+def _count(sizes: Sequence[Size]) -> str:
+    """How many elements there are; unknown where a symbolic size decides."""
+    count = 1
+    for size in sizes:
+        if not isinstance(size, int):
+            return UNKNOWN
+        count *= size
+    return exact(count)
+
+
+def _equals(sizes: Sequence[Size]) -> str:
+    """`8·8 = 64`; the product alone where a symbolic size decides."""
+    count = _count(sizes)
+    return times(sizes, "·") if count == UNKNOWN else f"{times(sizes, '·')} = {count}"
 
 
 def _weights(weights: Sequence[Weight], total: int) -> list[str]:
     if not weights:
         return ["0"]
     told = [
-        f"{w.name} {list(w.shape)}: {_product(w.shape)} = {w.count:,}"
+        f"{w.name} {list(w.shape)}: {times(w.shape, '·')} = {w.count:,}"
         if len(w.shape) > 1
         else f"{w.name} {list(w.shape)}: {w.count:,}"
         for w in weights
@@ -128,16 +139,16 @@ def _weights(weights: Sequence[Weight], total: int) -> list[str]:
 
 def _macs(node: Node) -> list[str]:
     e = node.expansion
-    if not e.macs:
+    if e.macs == 0:
         return ["0: no weights are multiplied with"]
     weight = next(w for w in e.weights if w.name == "weight")
     pixels = node.type.shape[2:]
     if not pixels:
-        return [f"each of {_product(weight.shape)} weights once = {e.macs:,}"]
-    return [f"{_product(pixels)} places · {_product(weight.shape)} weights = {e.macs:,}"]
+        return [f"each of {times(weight.shape, '·')} weights once = {exact(e.macs)}"]
+    return [f"{times(pixels, '·')} places · {times(weight.shape, '·')} weights = {exact(e.macs)}"]
 
 
-def _flops(layer: Layer, types: tuple[TensorType, ...], total: int) -> list[str]:
+def _flops(layer: Layer, types: tuple[TensorType, ...], total: int | None) -> list[str]:
     """What each primitive of the layer costs."""
     b = Builder(training=False)
     xs = [b.input(f"x{i}", TensorType(physical(t.shape), t.dtype), "data") for i, t in enumerate(types)]
@@ -145,17 +156,22 @@ def _flops(layer: Layer, types: tuple[TensorType, ...], total: int) -> list[str]
     told: list[str] = []
     for eq in b.equations:
         ins, outs = tuple(v.type for v in eq.inputs), tuple(v.type for v in eq.outputs)
-        flops, macs = eq.op.flops(ins, outs, dict(eq.params)), eq.op.macs(ins, outs, dict(eq.params))
+        try:
+            flops, macs = eq.op.flops(ins, outs, dict(eq.params)), eq.op.macs(ins, outs, dict(eq.params))
+        except Undecided:
+            told.append(f"{eq.op}: {UNKNOWN}")
+            continue
         if macs and flops == 2 * macs:
             told.append(f"{eq.op}: 2 · {macs:,} MACs = {flops:,}")
         elif flops:
             told.append(f"{eq.op}: {flops:,}")
-    return told if len(told) == 1 else [*told, f"{total:,} together"] if told else ["0"]
+    return told if len(told) == 1 else [*told, f"{exact(total)} together"] if told else ["0"]
 
 
 def _memory(node: Node) -> str:
     t = node.type
-    return f"{_product(t.shape[1:])} numbers · {ITEM_BYTES[t.dtype]} bytes = {activation_bytes(node):,} bytes"
+    held = exact(activation_bytes(node))
+    return f"{times(t.shape[1:], '·')} numbers · {ITEM_BYTES[t.dtype]} bytes = {held} bytes"
 
 
 # ---- Receptive field ------------------------------------------------------------------------------------------------

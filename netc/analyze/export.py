@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from netc.analyze.figures import pair, size
+from netc.analyze.figures import exact, pair, size, times
 from netc.analyze.report import NetReport, net_dict
+from netc.analyze.table import symbolic_text
 from netc.graph.model import Node
 
 CSV: Final = (
@@ -57,18 +58,19 @@ def _net(report: NetReport) -> str:
         f", {size(m.infer)} to run and {size(m.train)} to train at a batch of {report.batch:,}" if m else ""
     )
     totals = (
-        f"{f.params:,} parameters and {f.state:,} numbers of state, {f.macs:,} MACs, {f.flops:,} FLOPs "
+        f"{f.params:,} parameters and {f.state:,} numbers of state, {exact(f.macs)} MACs, {exact(f.flops)} FLOPs "
         f"(one MAC is two FLOPs){held}."
     )
     doc = [report.graph.doc, ""] if report.graph.doc else []
     lines = [f"| {' | '.join(_cell(c) for c in row)} |" for row in table]
-    return "\n".join([f"## {report.graph.name}", "", *doc, *lines, "", totals, ""])
+    missing = ["", f"{symbolic_text(report)}."] if report.symbols else []
+    return "\n".join([f"## {report.graph.name}", "", *doc, *lines, "", totals, *missing, ""])
 
 
 def _row(node: Node, layer: Mapping[str, Any]) -> list[str]:
     rf = _known(layer["rf"])
-    shape = "×".join(map(str, node.type.shape[1:]))
-    figures = [f"{layer['params']:,}", f"{layer['macs']:,}"]
+    shape = times(node.type.shape[1:])
+    figures = [exact(layer["params"]), exact(layer["macs"])]
     return [
         node.path, f"`{node.describe()}`", shape, *figures,
         _field(rf), _sides(rf.get("stride")), _sides(rf.get("pad")), size(layer["bytes"]),

@@ -9,8 +9,9 @@ from typing import Any, Final
 from netc.analyze.facts import Facts, Memory
 from netc.analyze.receptive import Field
 from netc.errors import Span
-from netc.graph.model import Graph, Node
+from netc.graph.model import Graph, Node, total
 from netc.layers.base import Layer
+from netc.sizes import Form, symbols
 from netc.types import ITEM_BYTES, Shape
 
 SCHEMA: Final = "netc.report/1"
@@ -20,21 +21,28 @@ SCHEMA: Final = "netc.report/1"
 class NetReport:
     """What is reported of a net: its facts, and the bytes that it takes at a batch size.
 
-    `memory` is None where the net has mistakes, so that there is no program to measure.  `backward` are FLOPs of the
-    backward pass by the path of the layer, where they are asked for.
+    `memory` is None where the net has mistakes or a symbolic size, so that there is no program to measure.
+    `backward` are FLOPs of the backward pass by the path of the layer, where they are asked for; each is None where
+    a size is symbolic.
     """
 
     facts: Facts
     memory: Memory | None
     batch: int = 1
-    backward: Mapping[str, int] | None = None
+    backward: Mapping[str, int | None] | None = None
 
     @property
     def graph(self) -> Graph:
         return self.facts.graph
 
-    def backward_of(self, node: Node) -> int:
-        """FLOPs of a layer's backward pass; 0 where they are not asked for."""
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Names of the sizes, the batch aside, that are not known: `("H", "W")`."""
+        found = (symbols(size) for n in self.graph.inputs for size in n.type.shape[1:])
+        return tuple(sorted({s.name for some in found for s in some}))
+
+    def backward_of(self, node: Node) -> int | None:
+        """FLOPs of a layer's backward pass; 0 where they are not asked for, None where a symbolic size decides."""
         return (self.backward or {}).get(f"{self.graph.name}.{node.path}", 0)
 
 
@@ -80,11 +88,13 @@ def totals(report: NetReport) -> dict[str, int | None]:
         "train_bytes": memory.train if memory else None,
         "depth": f.depth,
         "batch": report.batch,
-    } | ({"backward_flops": sum(report.backward.values())} if report.backward is not None else {})
+    } | ({"backward_flops": total(report.backward.values())} if report.backward is not None else {})
 
 
-def activation_bytes(node: Node) -> int:
-    """Bytes of a layer's result, one example."""
+def activation_bytes(node: Node) -> int | None:
+    """Bytes of a layer's result, one example; None where a symbolic size decides."""
+    if not all(isinstance(size, int) for size in node.type.shape[1:]):
+        return None
     return node.type.per_example * ITEM_BYTES[node.type.dtype]
 
 
@@ -118,6 +128,8 @@ def arguments(layer: Layer) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Form):
+        return str(value)
     return [_plain(v) for v in value] if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownVariableType]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from netc.analyze.figures import times as product
 from netc.analyze.receptive import Field
 from netc.analyze.report import NetReport, activation_bytes
-from netc.graph.model import Graph, Node
+from netc.graph.model import Graph, Node, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,9 @@ class Row:
     times: int
     type: str
     params: int
-    macs: int
-    bytes: int
-    backward: int
+    macs: int | None  # None where a symbolic size decides, here and below
+    bytes: int | None
+    backward: int | None
     field: Field | None
     is_block: bool = False
 
@@ -120,12 +121,17 @@ def _block_row(block: _Block, level: int, report: NetReport) -> Row:
         times,
         said(last),
         times * sum(n.expansion.params for n in nodes),
-        times * sum(n.expansion.macs for n in nodes),
-        times * sum(activation_bytes(n) for n in nodes),
-        times * sum(report.backward_of(n) for n in nodes),
+        _copies(times, (n.expansion.macs for n in nodes)),
+        _copies(times, map(activation_bytes, nodes)),
+        _copies(times, map(report.backward_of, nodes)),
         report.facts.fields[last.id],
         is_block=True,
     )
+
+
+def _copies(times: int, costs: Iterable[int | None]) -> int | None:
+    one = total(costs)
+    return None if one is None else times * one
 
 
 def _span(names: tuple[str, ...]) -> str:
@@ -145,5 +151,5 @@ def _span(names: tuple[str, ...]) -> str:
 def said(node: Node) -> str:
     """The shape of one example, as `6×28×28`; other element types than f32 are named."""
     t = node.type
-    sizes = "×".join(map(str, t.shape[1:])) or "1"
+    sizes = product(t.shape[1:])
     return sizes if t.dtype == "f32" else f"{t.dtype} {sizes}"

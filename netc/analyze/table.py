@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from netc.analyze.figures import pair, short, size
+from netc.analyze.figures import UNKNOWN, exact, pair, short, size
 from netc.analyze.receptive import Field
 from netc.analyze.report import NetReport, totals
 from netc.analyze.rows import Row, rows
 from netc.errors import plural
+from netc.graph.model import total
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,12 +43,12 @@ def _name(r: Row) -> str:
     return _INDENT * r.level + r.name
 
 
-def _exact(count: int) -> str:
-    return f"{count:,}" if count else ""
+def _exact(count: int | None) -> str:
+    return "" if count == 0 else exact(count)
 
 
-def _short(count: int) -> str:
-    return short(count) if count else ""
+def _short(count: int | None) -> str:
+    return "" if count == 0 else short(count)
 
 
 def _seen(field: Field | None) -> str:
@@ -202,13 +203,15 @@ def _totals(report: NetReport) -> list[tuple[str, str]]:
     examples = "" if report.batch == 1 else "s"
     return [
         ("parameters", f"{f.params:,}: {t['trained']:,} trained, {t['frozen']:,} frozen{state}"),
-        ("MACs", f"{f.macs:,} an example, counting multiplications by weights"),
-        ("FLOPs", f"{f.flops:,} an example, counting everything; one MAC is two FLOPs"),
+        ("MACs", f"{exact(f.macs)} an example, counting multiplications by weights"),
+        ("FLOPs", f"{exact(f.flops)} an example, counting everything; one MAC is two FLOPs"),
         (
             "memory",
             f"{size(m.infer)} to run and {size(m.train)} to train, weights included, "
             f"at a batch of {report.batch:,} example{examples}"
             if m
+            else f"{UNKNOWN} to run and {UNKNOWN} to train"
+            if report.symbols
             else "not known while the net has mistakes",
         ),
         *(
@@ -218,15 +221,26 @@ def _totals(report: NetReport) -> list[tuple[str, str]]:
         ),
         *_backward(report),
         *_last_map(report),
+        *([("sizes", symbolic_text(report))] if report.symbols else []),
     ]
+
+
+def symbolic_text(report: NetReport) -> str:
+    """Which sizes are not known, and what tells them."""
+    names = " and ".join(report.symbols)
+    known = [f"{UNKNOWN} depends on {names}"]
+    if len(report.graph.inputs) == 1:
+        (image,) = report.graph.inputs
+        known.append(f"--input {'x'.join(map(str, image.type.shape[1:]))}, in numbers, fills it in")
+    return ": ".join(known)
 
 
 def _backward(report: NetReport) -> list[tuple[str, str]]:
     if report.backward is None:
         return []
-    total = sum(report.backward.values())
-    times = f", {total / report.facts.flops:.1f} times the forward pass" if report.facts.flops else ""
-    return [("backward", f"{total:,} FLOPs an example for all gradients, the loss's too{times}")]
+    back, flops = total(report.backward.values()), report.facts.flops
+    times = f", {back / flops:.1f} times the forward pass" if back is not None and flops else ""
+    return [("backward", f"{exact(back)} FLOPs an example for all gradients, the loss's too{times}")]
 
 
 def _last_map(report: NetReport) -> list[tuple[str, str]]:
@@ -236,8 +250,8 @@ def _last_map(report: NetReport) -> list[tuple[str, str]]:
     image = next((n for n in report.graph.inputs if n.type.rank == 4), None)
     if node is None or field is None or field.local is None or image is None:
         return []
-    local, of = field.local, image.type.dims_after(2)
-    if all(seen >= side for seen, side in zip(local, of, strict=True)):
+    local, of = field.local, image.type.shape[2:]
+    if all(isinstance(side, int) and seen >= side for seen, side in zip(local, of, strict=True)):
         share = f"at least the whole input of {of[0]}×{of[1]}"
     else:
         share = f"of an input of {of[0]}×{of[1]}"

@@ -13,7 +13,7 @@ from netc.draw.arrows import Arrow, Place, arrows, box_name, output_name
 from netc.draw.boxes import Box, Item, layout
 from netc.draw.theme import FONT, THEMES, Theme
 from netc.errors import plural
-from netc.graph.model import Graph, Node, Scope
+from netc.graph.model import Graph, Node, Scope, total
 
 TEXT: Final = 11.0  # points
 SMALL: Final = 9.0  # an HTML-like label takes whole points only
@@ -146,13 +146,14 @@ class _Pen:
         one_column = self.upright and all(isinstance(i, Box) for i in items)
         width = 48 if one_column else 76
         params = sum(n.expansion.params for n in g.nodes)
-        macs = sum(n.expansion.macs for n in g.nodes)
+        macs = total(n.expansion.macs for n in g.nodes)
+        costs = f", {words.count(macs)} MACs" if macs is not None else ""  # a symbolic size decides
         first = g.doc.split("\n\n")[0]  # what it is; paragraphs after that are for the file's reader
         doc = textwrap.wrap(" ".join(first.split()), width, max_lines=3, placeholder=" …")
         lines = [
             _font(g.name, size=TEXT + 2, bold=True),
             "<BR/>".join(_font(line) for line in doc),
-            _font(f"{params:,} parameters, {words.count(macs)} MACs", size=TEXT - 1),
+            _font(f"{params:,} parameters{costs}", size=TEXT - 1),
         ]
         if params:
             key = "right of a layer: its parameters" if self.upright else "below a layer: its parameters"

@@ -62,6 +62,14 @@ def agree(name: str, text: str) -> None:
         ("residual-add.txt", "residual", ("--explain", "basic4.add1"), None),
         ("residual-joined.txt", "residual", ("--explain", "joined"), None),
         ("broken.txt", "broken", (), None),
+        ("symbolic.txt", "symbolic", ("--backward",), None),
+        ("symbolic-80.txt", "symbolic", ("--depth", "0"), 80),
+        ("symbolic.md", "symbolic", ("--format", "md"), None),
+        ("symbolic.csv", "symbolic", ("--format", "csv"), None),
+        ("symbolic.json", "symbolic", ("--json", "--backward"), None),
+        ("symbolic-stem.txt", "symbolic", ("--explain", "stem"), None),
+        ("symbolic-last.txt", "symbolic", ("--explain", "maxpool2"), None),
+        ("symbolic-filled.txt", "symbolic", ("--input", "3x64x80"), None),
     ],
 )  # fmt: skip
 def test_output(
@@ -177,6 +185,30 @@ def test_a_net_with_mistakes_has_no_memory_and_keeps_what_is_known() -> None:
     assert (totals["params"], totals["infer_bytes"], totals["train_bytes"]) == (40, None, None)
 
 
+@pytest.mark.parametrize("backward", [False, True])
+def test_what_depends_on_a_symbolic_size_is_null(backward: bool) -> None:
+    (net,) = load_file(str(GOLDEN / "symbolic.net")).must_be_right().nets.values()
+    found = report_dict([net.report(backward=backward)])
+    jsonschema.validate(json.loads(json.dumps(found)), SCHEMA)
+    totals, layers = found["nets"][0]["totals"], {n["name"]: n for n in found["nets"][0]["layers"]}
+    unknown = {"macs", "flops", "infer_bytes", "train_bytes"} | ({"backward_flops"} if backward else set())
+    assert {name for name, figure in totals.items() if figure is None} == unknown
+    assert layers["stem"]["shape"] == ["N", 8, "H/2", "W/2"]
+    assert [layers["stem"][k] for k in ("params", "macs", "bytes")] == [3 * 8 * 9, None, None]
+    assert [layers["dense1"][k] for k in ("params", "macs", "bytes")] == [8 * 10 + 10, 80, 40]
+    assert "memory      – to run" in table_text(net.report())
+
+
+def test_sizes_in_numbers_give_the_figures_of_a_net_written_with_them() -> None:
+    text = (GOLDEN / "symbolic.net").read_text(encoding="utf-8")
+    written = re.sub(r"H, W\].*", "64, 80]", text)
+    (filled,) = load_text(text, sizes=(3, 64, 80)).must_be_right().nets.values()
+    direct = only(re.sub(r"  expect .*\n", "", written))
+    one, other = (report_dict([n.report()])["nets"][0] for n in (filled, direct))
+    assert one["totals"] == other["totals"]
+    assert [n["macs"] for n in one["layers"]] == [n["macs"] for n in other["layers"]]
+
+
 def test_csv_has_a_row_for_each_layer_unfolded(netc: Command) -> None:
     done = netc("report", GOLDEN / "residual.net", "--format", "csv")
     (net,) = load_file(str(GOLDEN / "residual.net")).nets.values()
@@ -254,7 +286,7 @@ def products(told: str) -> list[tuple[int, int]]:
     out: list[tuple[int, int]] = []
     for first, second, result in found:
         factors = [int(f) for part in (first, second) if part for f in part.split("·")]
-        scale = 4 if f"{first} numbers · 4 bytes = {result}" in told else 1
+        scale = 4 if f" {first} numbers · 4 bytes = {result}" in told and not second else 1
         out.append((scale * prod(factors), int(result.replace(",", ""))))
     return out
 
