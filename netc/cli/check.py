@@ -43,7 +43,8 @@ class Checked:
 def command(files: Sequence[str], form: str, strict: bool) -> int:
     """Tell all errors and warnings of files.
 
-    Proves the `expect` lines too.  Nothing is trained and no data are read.
+    Proves the `expect` lines too, and warns by what lectures and papers advise; a comment `# allow W0201: reason` on
+    the line or above it silences a warning.  Nothing is trained and no data are read.
 
     \b
     Example:
@@ -66,7 +67,13 @@ def check(file: str) -> Checked:
         loaded = read_net(file)
     except NetError as error:
         return Checked(STDIN if file == "-" else file, (), error.diagnostics, error.sources)
-    return Checked(loaded.path, tuple(loaded.nets), loaded.diagnostics, loaded.sources)
+    found = loaded.diagnostics
+    if not loaded.failed:  # advice about a net that is wrong would be noise
+        from netc.analyze.advice import advice_of_file
+
+        advice = advice_of_file({name: net.facts for name, net in loaded.nets.items()}, loaded.file)
+        found = tuple(sorted((*found, *advice), key=lambda d: (d.span.file, d.span.line, d.span.col, d.code)))
+    return Checked(loaded.path, tuple(loaded.nets), found, loaded.sources)
 
 
 def _show(one: Checked) -> None:

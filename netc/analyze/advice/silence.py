@@ -1,0 +1,69 @@
+"""`# allow W0201: reason`: advice that is not wanted at a place, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from netc.errors import Diagnostic, did_you_mean
+from netc.syntax import ast
+
+CODES: Final = frozenset(
+    {"W0001", "W0002", "W0101", "W0102", "W0103", "W0104", "W0201", "W0202", "W0203", "W0204"}
+)
+_ALLOW: Final = re.compile(r"#\s*allow\s+(W\w+(?:\s*,\s*W\w+)*)\s*(?::\s*(.*?))?\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """The codes of one comment, and the lines it speaks of."""
+
+    comment: ast.Comment
+    codes: tuple[str, ...]
+    lines: frozenset[int]
+
+
+def silence(found: list[Diagnostic], comments: Iterable[ast.Comment]) -> list[Diagnostic]:
+    """What of the advice no comment allows.  W0001 where a comment gives no reason, W0002 where it allows nothing."""
+    out: list[Diagnostic] = []
+    allowed: list[_Allowed] = []
+    for comment, codes, reason, lines in _comments(comments):
+        if reason:
+            allowed.append(_Allowed(comment, codes, lines))
+        else:
+            help = f"write it: # allow {', '.join(codes)}: reason"
+            out.append(
+                Diagnostic("W0001", "`allow` says why, and this one does not", comment.span, help=help)
+            )
+    used: set[tuple[ast.Comment, str]] = set()
+    for d in found:
+        by = [a for a in allowed if d.code in a.codes and d.span.line in a.lines]
+        used |= {(a.comment, d.code) for a in by}
+        if not by:
+            out.append(d)
+    for a in allowed:
+        for code in a.codes:
+            if (a.comment, code) not in used:
+                near = "" if code in CODES else did_you_mean(code, CODES) or "`netc explain` lists all advice"
+                message = (
+                    f"there is no {code} here to allow" if code in CODES else f"there is no advice {code}"
+                )
+                out.append(Diagnostic("W0002", message, a.comment.span, help=near or "take the comment away"))
+    return out
+
+
+def _comments(
+    comments: Iterable[ast.Comment],
+) -> Iterable[tuple[ast.Comment, tuple[str, ...], str, frozenset[int]]]:
+    """Each `allow` with its codes, its reason and its lines: its own, or the first below it and other comments."""
+    all_of = list(comments)
+    alone = {c.span.line for c in all_of if c.alone}
+    for comment in all_of:
+        if match := _ALLOW.match(comment.text):
+            line = comment.span.line
+            while line in alone:
+                line += 1
+            codes = tuple(code.strip() for code in match[1].split(","))
+            yield comment, codes, match[2] or "", frozenset({line})
