@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "Write a first .net file, with comments, that trains on digits."),
     "check": ("check", "Tell all errors and warnings of files."),
     "report": ("report", "Show shapes, parameters, MACs, receptive fields and memory, layer by layer."),
+    "diff": ("diff", "Tell what changed between two nets: layers, shapes, totals."),
     "draw": ("draw", "Draw a net as svg, png, pdf or dot."),
     "fmt": ("fmt", "Format files in netc's one style."),
     "train": ("train", "Train a net as its train block says."),

@@ -1,0 +1,91 @@
+"""`netc diff`: what changed between two nets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from netc.cli.files import NetFile, chosen, input_option, read_net, set_option
+from netc.cli.output import say
+
+if TYPE_CHECKING:
+    from netc.loading import Compiled, Loaded
+
+Pair = tuple["Compiled", "Compiled"]
+
+
+@click.command("diff", epilog="Exit code 0 whether they differ or not; 1 if a file is wrong.")
+@click.argument("a", type=NetFile(), metavar="A")
+@click.argument("b", type=NetFile(), metavar="B")
+@click.option(
+    "--net",
+    "nets",
+    metavar="NAME",
+    multiple=True,
+    help="The net to compare; given twice, that of A and that of B.",
+)
+@set_option
+@input_option
+@click.option("--json", "as_json", is_flag=True, help="The differences as JSON.")
+def command(
+    a: str,
+    b: str,
+    nets: Sequence[str],
+    settings: Mapping[str, str],
+    sizes: tuple[int, ...] | None,
+    as_json: bool,
+) -> None:
+    """Tell what changed between two nets: layers, shapes, totals.
+
+    Nets of one name are compared, or the only ones of two files.  Layers are marked - removed, + added, ~ changed.
+
+    \b
+    Example:
+      netc diff old.net new.net
+      netc diff lenet5 lenet5 --net LeNet5 --net LeNet5_1998
+    """
+    from netc.analyze.diff import SCHEMA, diff, diff_dict, diff_text
+
+    if a == b == "-":
+        raise click.UsageError("standard input can be one of the two, not both")
+    old, new = (read_net(file, settings, sizes).must_be_right() for file in (a, b))
+    pairs, only_a, only_b = _pairs(old, new, nets)
+    found = [diff(one.report(), other.report()) for one, other in pairs]
+    if as_json:
+        nets_json = [diff_dict(d) for d in found]
+        out = {
+            "schema": SCHEMA,
+            "a": old.path,
+            "b": new.path,
+            "nets": nets_json,
+            "only_a": only_a,
+            "only_b": only_b,
+        }
+        say(json.dumps(out, indent=2, ensure_ascii=False))
+        return
+    parts = [diff_text(d) for d in found]
+    parts += [f"{name}: only in {old.path}" for name in only_a] + [
+        f"{name}: only in {new.path}" for name in only_b
+    ]
+    say("\n\n".join(parts))
+
+
+def _pairs(old: Loaded, new: Loaded, names: Sequence[str]) -> tuple[list[Pair], list[str], list[str]]:
+    """The nets to compare, and the names that only one of the files has."""
+    if len(names) > 2:
+        raise click.UsageError("--net names one net, or one of A and one of B")
+    if names:
+        return [(chosen(old, names[0])[names[0]], chosen(new, names[-1])[names[-1]])], [], []
+    for loaded in (old, new):
+        if not loaded.nets:
+            raise click.UsageError(f"{loaded.path} has no net")
+    if len(old.nets) == len(new.nets) == 1:
+        return [(next(iter(old.nets.values())), next(iter(new.nets.values())))], [], []
+    both = [name for name in old.nets if name in new.nets]
+    if not both:
+        raise click.UsageError("the files have no net of the same name; say which by --net A --net B")
+    pairs = [(old.nets[name], new.nets[name]) for name in both]
+    return pairs, [n for n in old.nets if n not in both], [n for n in new.nets if n not in both]
