@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -119,13 +118,15 @@ def compile(
 
     `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for an unknown device.
     """
+    from netc.train.checkpoint import Source
     from netc.train.model import Model
 
     if device != "cpu":
         raise ValueError(f"the device {device} is not in this version of netc; cpu is")
     spec = net.compiled.train or default_spec(net.compiled.graph)
     made = Model(net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype)
-    made.source = (net.name, net.loaded.text, dict(net.loaded.settings))
+    loaded = net.loaded
+    made.source = Source(net.name, loaded.text, dict(loaded.settings), dict(loaded.imports))
     return made
 
 
@@ -134,17 +135,18 @@ def load_model(path: str | Path, **options: Any) -> Model:
 
     Raises netc.train.checkpoint.ModelError where the file is none or does not fit its net.
     """
-    from netc.train.checkpoint import ModelError
+    from netc.train.checkpoint import ModelError, Source
     from netc.train.checkpoint import load as load_arrays
 
     path = Path(path)
     file = path / "model.safetensors" if path.is_dir() else path
     arrays, about = load_arrays(file)
     try:
-        name, source, settings = about["net"], about["source"], json.loads(about["settings"])
-    except (KeyError, ValueError) as error:
+        source = Source.of(about)
+    except ValueError as error:
         raise ModelError(f"{file}: its header does not say which net it is ({error})") from None
-    model = compile(_choose(load_text(source, f"{file}:{name}", settings), name), **options)
+    loaded = load_text(source.text, f"{file}:{source.net}", source.settings, imports=source.imports)
+    model = compile(_choose(loaded, source.net), **options)
     try:
         model.set_weights(arrays)
     except ValueError as error:

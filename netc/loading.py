@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from netc.analyze.facts import Facts, Memory
 from netc.analyze.report import NetReport
 from netc.errors import Diagnostic, NetError, Report, Span, did_you_mean
 from netc.graph.bind import read_setting
-from netc.graph.elaborate import Elaborated, elaborate
+from netc.graph.elaborate import Elaborated, Imported, elaborate
 from netc.graph.model import Graph
 from netc.graph.shapes import with_sizes
 from netc.lower import inference
@@ -22,6 +22,7 @@ from netc.plan import plan
 from netc.resources import spec_path
 from netc.sizes import symbols
 from netc.syntax import ast
+from netc.syntax.imports import find_imports
 from netc.syntax.parse import parse, read
 from netc.train.spec import TrainSpec, default_spec, train_spec
 from netc.train.step import training_step, value_and_grad
@@ -55,7 +56,10 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A file with everything that was found in it.  `nets` are those that could be made, errors or not."""
+    """A file with everything that was found in it.  `nets` are those that could be made, errors or not.
+
+    `imports` are the texts of the files that it imports, by their path from its folder.
+    """
 
     path: str
     text: str
@@ -63,10 +67,13 @@ class Loaded:
     nets: Mapping[str, Compiled]
     settings: Mapping[str, Any]
     diagnostics: tuple[Diagnostic, ...]
+    imports: Mapping[str, str] = field(default_factory=dict[str, str])
+    imported: Mapping[str, str] = field(default_factory=dict[str, str])  # the same, as diagnostics name them
 
     @property
     def sources(self) -> dict[str, str]:
-        return {self.path: self.text}
+        """The text of every file that a diagnostic may lie in."""
+        return {**self.imported, self.path: self.text}
 
     @property
     def failed(self) -> bool:
@@ -100,11 +107,13 @@ def load_text(
     path: str = "<text>",
     settings: Mapping[str, str] | None = None,
     sizes: Sequence[int] | None = None,
+    imports: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Compiles a text.  `settings` are those of the command line: `classes`, `depth`, `train.batch`.
 
     `sizes`, those of one example, go before the ones that a net of one input writes.  An `expect` is a claim
-    about the net as its file has it, so it is not held against other settings and sizes.
+    about the net as its file has it, so it is not held against other settings and sizes.  `imports` are the texts of
+    what it imports, which else are read from the folder of `path`.
     """
     given = settings or {}
     file, found = parse(text, path)
@@ -114,7 +123,8 @@ def load_text(
     for diagnostic in found:
         report.add(diagnostic)
     values = {k: read_setting(v) for k, v in given.items() if not k.startswith("train.")}
-    made = elaborate(file, values, report)
+    found_there = find_imports(file, report, imports)
+    made = elaborate(file, values, report, Imported(tuple(found_there.files), found_there.links))
     _all_taken(values, made, file, report)
     nets = {item.name.id: item for item in file.items if isinstance(item, ast.Net)}
     blocks = _train_blocks(file, made, given, report)
@@ -126,7 +136,8 @@ def load_text(
         if whole and not values and not sizes:
             prove(nets[name], graph, facts, report)
         compiled[name] = Compiled(graph, facts, spec, whole)
-    return Loaded(path, text, file, compiled, given, report.sorted())
+    diagnostics = report.sorted()
+    return Loaded(path, text, file, compiled, given, diagnostics, found_there.texts, found_there.sources)
 
 
 def _resized(file: ast.File, sizes: Sequence[int]) -> ast.File:

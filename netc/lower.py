@@ -49,7 +49,8 @@ def emit(graph: Graph, b: Builder, batch: int) -> list[Value]:
     """Emits every layer; the channels-last value of each node."""
     values: list[Value] = []
     for node in graph.nodes:
-        with b.at(f"{graph.name}.{node.path}"):
+        owner = f"{graph.name}.{node.owner}" if node.owner else ""
+        with b.at(f"{graph.name}.{node.path}", owner, node.own):
             if node.layer is None:
                 t = at_batch(node.type, batch, b.dtype)
                 values.append(channels_last(b, b.input(node.name, t, "data")))

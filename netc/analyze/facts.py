@@ -33,6 +33,10 @@ class Facts:
         return sum(n.expansion.params for n in self.graph.nodes)
 
     @cached_property
+    def frozen(self) -> int:
+        return sum(n.expansion.frozen for n in self.graph.nodes)
+
+    @cached_property
     def state(self) -> int:
         return sum(n.expansion.state for n in self.graph.nodes)
 

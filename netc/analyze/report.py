@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 from netc.analyze.facts import Facts, Memory
@@ -75,12 +76,12 @@ def net_dict(report: NetReport) -> dict[str, Any]:
 
 
 def totals(report: NetReport) -> dict[str, int | None]:
-    """Sums over the net.  No layer can be frozen yet, so all parameters are trained."""
+    """Sums over the net.  Weights that several layers share count once."""
     f, memory = report.facts, report.memory
     return {
         "params": f.params,
-        "trained": f.params,
-        "frozen": 0,
+        "trained": f.params - f.frozen,
+        "frozen": f.frozen,
         "state": f.state,
         "macs": f.macs,
         "flops": f.flops,
@@ -137,8 +138,9 @@ def _shape(shape: Shape) -> list[int | str]:
     return [size if isinstance(size, int) else str(size) for size in shape]
 
 
-def _pair(pair: tuple[int, int] | None) -> list[int] | None:
-    return list(pair) if pair else None
+def _pair(pair: tuple[int | Fraction, int | Fraction] | None) -> list[int | str] | None:
+    """Both numbers; a fraction, the stride of what is enlarged, as `"1/2"`."""
+    return [n if isinstance(n, int) else str(n) for n in pair] if pair else None
 
 
 def _field(field: Field | None) -> dict[str, Any] | None:

@@ -26,7 +26,8 @@ class Parts:
             inputs = tuple(
                 place[i] if i in place else -1 - outside.setdefault(i, len(outside)) for i in node.inputs
             )
-            signature.append((node.layer, node.type.shape, node.type.dtype, inputs))
+            weights = node.own, node.expansion.counted
+            signature.append((node.layer, weights, node.type.shape, node.type.dtype, inputs))
         types = [repr(graph.nodes[i].type) for i in outside]
         return Parts(tuple(ids), tuple(outside), (tuple(signature), tuple(types)))
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, cast
 
 from netc.errors import Note, did_you_mean, plural
 from netc.graph.evaluate import Evaluator, Failed, LayerValue
+from netc.ir.program import Numbers, Own
 from netc.layers import LAYERS, ArgumentError, Layer, Word, said
 from netc.layers.args import Argument
+from netc.layers.initial import INITS, Initial
+from netc.sizes import Form
 from netc.syntax import ast
 
 TYPES: Final = ("int", "float", "bool", "str", "list", "layer")
@@ -78,9 +82,14 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
 
 
 def _word_or_value(e: ast.Expr, argument: Argument, at: Evaluator) -> Any:
-    """A bare name that nothing defines is a word where words are taken, and the argument says which ones."""
-    if isinstance(e, ast.Name) and argument.words and e.id not in at.scope:
-        return Word(e.id)
+    """A bare name that nothing defines is a word where words are taken, and the argument says which ones.
+
+    `axis=H` is the axis, where an input has a size H too.
+    """
+    if isinstance(e, ast.Name) and argument.words:
+        symbolic = e.id in argument.words and isinstance(at.scope.get(e.id), Form)
+        if e.id not in at.scope or symbolic:
+            return Word(e.id)
     return at(e, argument.words)
 
 
@@ -89,8 +98,71 @@ def _signature(a: Argument) -> str:
 
 
 def bind_layer(kind: str, call: ast.Call, at: Evaluator) -> Layer:
-    """The layer that a call writes."""
+    """The layer that a call writes, without what it says of its weights, which `bind_own` reads."""
     cls = LAYERS[kind]
+    own = {id(a) for a in _of_weights(kind, call)}
+    if own:
+        call = replace(call, arguments=tuple(a for a in call.arguments if id(a) not in own))
+    return cls(**bind_fields(call, cls.arguments(), at))
+
+
+OWN: Final = ("weight", "init", "frozen")  # what every layer with weights may say of them
+
+
+def _of_weights(kind: str, call: ast.Call) -> list[ast.Argument]:
+    """The arguments that speak of a layer's weights; a layer whose own argument has such a name means that one."""
+    cls = LAYERS[kind]
+    names = () if cls.loss else {*OWN} - {a.name for a in cls.arguments()}
+    return [a for a in call.arguments if a.name in names]
+
+
+def bind_own(kind: str, call: ast.Call, at: Evaluator) -> Own:
+    """What a call says of the layer's weights: `frozen=true`, `init=he`, `weight=[[1, 0, -1], …]`."""
+    given: dict[str, Any] = {}
+    for a in _of_weights(kind, call):
+        name = str(a.name)
+        if name in given:
+            raise at.fail("E0204", f"`{name}` of `{kind}` is given twice", a.span)
+        if name == "init":
+            given[name] = bind_rule(a.value, at)
+        else:
+            value: Any = at(a.value)
+            given[name] = _truth(kind, value, a, at) if name == "frozen" else _numbers(kind, value, a, at)
+    return Own(given.get("frozen", False), given.get("init"), given.get("weight"))
+
+
+def _truth(kind: str, value: Any, a: ast.Argument, at: Evaluator) -> bool:
+    if not isinstance(value, bool):
+        raise at.fail("E0207", f"`frozen` of `{kind}` takes true or false, not {said(value)}", a.value.span)
+    return value
+
+
+def _numbers(kind: str, value: Any, a: ast.Argument, at: Evaluator) -> Numbers:
+    """Nested lists of numbers as tuples."""
+
+    def one(item: Any) -> Numbers:
+        if isinstance(item, list):
+            return tuple(one(i) for i in cast("list[Any]", item))
+        if isinstance(item, bool) or not isinstance(item, int | float):
+            raise at.fail(
+                "E0207", f"`weight` of `{kind}` is a list of numbers, and {said(item)} is none", a.value.span
+            )
+        return float(item)
+
+    if not isinstance(value, list):
+        help = "write rows as lists: [[1, 0, -1], [2, 0, -2], [1, 0, -1]]"
+        message = f"`weight` of `{kind}` takes a list of numbers, not {said(value)}"
+        raise at.fail("E0207", message, a.value.span, help=help)
+    return one(value)
+
+
+def bind_rule(e: ast.Expr, at: Evaluator) -> Initial:
+    """The rule that `he` or `normal(0.01)` writes."""
+    call = ast.Call(e.id, (), e.span, e.span) if isinstance(e, ast.Name) else e
+    if not isinstance(call, ast.Call) or call.name not in INITS:
+        near = did_you_mean(call.name, INITS) if isinstance(call, ast.Call) else ""
+        raise at.fail("E0207", f"`init` takes {', '.join(INITS)}", e.span, help=near)
+    cls = INITS[call.name]
     return cls(**bind_fields(call, cls.arguments(), at))
 
 

@@ -2,51 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final, cast
 
-from netc.errors import Diagnostic, Note, Report, Span, did_you_mean, nearest
-from netc.graph.bind import bind_layer, bind_parameters
+from netc.errors import Diagnostic, Note, Report, Span, did_you_mean, plural
+from netc.graph.bind import bind_layer, bind_own, bind_parameters
 from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, TensorValue
 from netc.graph.expansion import expansion
-from netc.graph.model import Node, Scope
+from netc.graph.frame import (
+    MAX_NESTING,
+    MAX_STEPS,
+    TOO_DEEP,
+    Definition,
+    Flow,
+    Frame,
+    new_name,
+)
+from netc.graph.model import PLAIN, Node, Scope
 from netc.graph.names import calls
+from netc.graph.shared import SharedValue, define_shared, share
+from netc.graph.split import SPLIT, bind_split, parts
+from netc.graph.told import located, written
+from netc.ir.program import Own
 from netc.layers import LAYERS, Layer, LayerError, said
 from netc.layers.args import as_tuple
 from netc.syntax import ast
 
-MAX_NODES: Final = 200_000
-MAX_STEPS: Final = 1_000_000  # how often a step may be expanded, all repeats multiplied
 JOINS: Final = {"+": "add", "-": "sub", "*": "mul"}
-
-Flow = TensorValue | list[TensorValue]  # what stands before an arrow
-
-
-@dataclass(slots=True)
-class Frame:
-    """One body under expansion: a net's, or one turn of a block's."""
-
-    scope: dict[str, Any]
-    scopes: tuple[Scope, ...]
-    trace: tuple[str, ...]
-    counts: Counter[str] = field(default_factory=Counter[str])  # how many of each kind have been named
-    labels: dict[str, Span] = field(default_factory=dict[str, Span])
-    defined: dict[str, ast.Ident] = field(default_factory=dict[str, ast.Ident])
-    used: set[str] = field(default_factory=set[str])
-    copies: int = 1  # how many times this body stands in the net, as far as it is known
 
 
 class Chains:
     """Expands chains into nodes; `nodes` grows in topological order."""
 
-    def __init__(self, report: Report, blocks: Mapping[str, ast.Block], settings: Mapping[str, Any]) -> None:
+    def __init__(self, report: Report) -> None:
         self.report = report
-        self.blocks = blocks
-        self.settings = settings
         self.nodes: list[Node] = []
-        self.expanded: set[str] = set()  # blocks that have been
+        self.expanded: set[Definition] = set()  # blocks that have been
+        self.done = 0  # steps
+        self.deep = 0  # chains and braces that are being expanded
 
     def evaluator(self, frame: Frame) -> Evaluator:
         return Evaluator(self.report, frame.scope, frame.trace)
@@ -54,43 +47,44 @@ class Chains:
     # ---- statements ---------------------------------------------------------------------------------------
 
     def assign(self, statement: ast.Assign, frame: Frame) -> None:
-        """`y = x -> …`: names the result, or poisons the name."""
-        (name, *more) = statement.names
-        at = self.evaluator(frame)
+        """`y = x -> …`, `l, r = x -> …`: names the results, or poisons the names."""
+        names, at = statement.names, self.evaluator(frame)
         try:
-            self.new_name(name, frame)
+            for name in names:
+                new_name(name, frame, at)
             # A mistake is placed by the net's own statement, and inside a block by the block's call.
-            inner = frame if frame.scopes else replace(frame, trace=(f"{frame.trace[0]}.{name.id}",))
+            inner = frame if frame.scopes else replace(frame, trace=(f"{frame.trace[0]}.{names[0].id}",))
             flow = self.chain(statement.chain, inner)
-            if more:
-                raise at.fail(
-                    "E0199",
-                    "several names left of `=` have no meaning in this version of netc",
-                    statement.names[1].span,
-                )
-            if isinstance(flow, list):
-                help = "join them: -> concat, -> add"
-                raise at.fail(
-                    "E0209", f"`{name.id}` would be a list of tensors", statement.chain.span, help=help
-                )
+            flows = flow if isinstance(flow, list) else [flow]
+            if len(flows) != len(names):
+                raise self._other_count(statement, len(flows), at)
+            if len({n.id for n in names}) < len(names):
+                raise at.fail("E0204", "a name stands twice left of `=`", names[-1].span)
         except Failed:
-            frame.scope[name.id] = POISON
-            frame.defined.setdefault(name.id, name)
-            for other in more:
-                frame.scope[other.id] = POISON
+            for name in names:
+                frame.poison(name)
             return
-        frame.scope[name.id] = flow
-        frame.defined[name.id] = name
-        if not self.nodes[flow.node].tensor:
-            self.nodes[flow.node] = replace(self.nodes[flow.node], tensor=name.id)
+        for name, value in zip(names, flows, strict=True):
+            frame.scope[name.id] = value
+            frame.defined[name.id] = name
+            if not self.nodes[value.node].tensor:
+                self.nodes[value.node] = replace(self.nodes[value.node], tensor=name.id)
 
-    def new_name(self, name: ast.Ident, frame: Frame) -> None:
-        if name.id in frame.defined:
-            note = Note(frame.defined[name.id].span, "first given here")
-            at = self.evaluator(frame)
-            raise at.fail(
-                "E0204", f"`{name.id}` is given twice: a name is assigned once", name.span, notes=(note,)
-            )
+    def _other_count(self, statement: ast.Assign, come: int, at: Evaluator) -> Failed:
+        names = statement.names
+        if len(names) == 1:
+            message, help = f"`{names[0].id}` would be a list of tensors", "join them: -> concat, -> add"
+            return at.fail("E0209", message, statement.chain.span, help=help)
+        message = f"{len(names)} names stand left of `=`, and {plural(come, 'tensor')} come{'s' if come == 1 else ''}"
+        come_label = "" if come > 1 else "one tensor: `split(n)` makes several, and blocks can"
+        return at.fail("E0210", message, names[0].span.to(names[-1].span), help=come_label)
+
+    def shared(self, statement: ast.Shared, frame: Frame) -> None:
+        """`shared enc = …`: the name of a step, or poison."""
+        try:
+            define_shared(statement, frame, self.evaluator(frame))
+        except Failed:
+            frame.poison(statement.name)
 
     # ---- chains -------------------------------------------------------------------------------------------
 
@@ -133,22 +127,39 @@ class Chains:
         return flow
 
     def steps(self, steps: tuple[ast.Step, ...], flow: Flow, frame: Frame) -> Flow:
-        for i, step in enumerate(steps):
-            try:
-                flow = self.step(step, flow, frame)
-            except Failed:
-                self.look_on(steps[i + 1 :], frame)
-                raise
+        self.deep += 1
+        try:
+            for i, step in enumerate(steps):
+                try:
+                    self._count(step, frame)
+                    flow = self.step(step, flow, frame)
+                except Failed:
+                    self.look_on(steps[i + 1 :], frame)
+                    raise
+        finally:
+            self.deep -= 1
         return flow
+
+    def _count(self, step: ast.Step, frame: Frame) -> None:
+        """Holds the limits where the count before the expansion could not know them."""
+        at = self.evaluator(frame)
+        self.done += 1
+        if self.deep > MAX_NESTING:
+            raise at.fail("E0821", TOO_DEEP, step.span)
+        if self.done > MAX_STEPS:
+            raise at.fail("E0820", f"a net is expanded into at most {MAX_STEPS:,} steps", step.span)
 
     def look_on(self, steps: tuple[ast.Step, ...], frame: Frame) -> None:
         """Behind a mistake shapes are unknown, but names and arguments can still be wrong."""
         outside = {id(c) for s in steps for c in calls((s,)) if isinstance(s, ast.Call | ast.Labelled)}
         for call in calls(steps):
             try:
-                if id(call) in outside and call.name in LAYERS:
+                if isinstance(frame.scope.get(call.name), SharedValue):
+                    frame.used.add(call.name)
+                elif id(call) in outside and call.name in LAYERS:
                     bind_layer(call.name, call, self.evaluator(frame))
-                elif call.name not in LAYERS and call.name not in self.blocks:
+                    bind_own(call.name, call, self.evaluator(frame))
+                elif call.name not in LAYERS and call.name not in frame.home.blocks and call.name != SPLIT:
                     self._unknown_layer(call, frame)
             except Failed:
                 continue
@@ -194,7 +205,6 @@ class Chains:
         if not isinstance(found, list):
             raise at.fail("E0207", f"`for` goes through a list, not {said(found)}", step.items.span)
         items = cast("list[Any]", found)
-        inner = self._multiplied(frame, len(items), step.items.span)
         for turn, item in enumerate(items, 1):
             values = as_tuple(item) if step.unpacks else (item,)
             if values is None or len(values) != len(step.names):
@@ -204,7 +214,7 @@ class Chains:
                 )
             scope = {**frame.scope, **dict(zip(step.names, values, strict=True))}
             flow = self.steps(
-                step.body, flow, replace(inner, scope=scope, trace=(*frame.trace, f"turn {turn} of for"))
+                step.body, flow, replace(frame, scope=scope, trace=(*frame.trace, f"turn {turn} of for"))
             )
         return flow
 
@@ -214,18 +224,10 @@ class Chains:
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             message = f"`*` repeats a whole number of times, 0 or more, not {said(count)}"
             raise at.fail("E0207", message, step.count.span)
-        inner = self._multiplied(frame, count, step.count.span)
         for _ in range(count):
-            flow = self.step(step.step, flow, inner)
+            self._count(step, frame)
+            flow = self.step(step.step, flow, frame)
         return flow
-
-    def _multiplied(self, frame: Frame, times: int, span: Span) -> Frame:
-        """The frame of a body that stands `times` times in this one, if that is not too often."""
-        copies = frame.copies * max(times, 1)
-        if copies > MAX_STEPS or times > MAX_STEPS:
-            message = f"this would be expanded {copies:,} times, and the limit is {MAX_STEPS:,}"
-            raise self.evaluator(frame).fail("E0820", message, span)
-        return replace(frame, copies=copies)
 
     # ---- layers and blocks --------------------------------------------------------------------------------
 
@@ -236,23 +238,42 @@ class Chains:
             if call.arguments:
                 raise at.fail("E0206", f"`{call.name}` is a layer with its arguments already", call.span)
             call = replace(value.call, span=call.span)
+        elif isinstance(value, SharedValue):
+            return self._use(value, call, label, flow, frame)
         if call.name in LAYERS:
             if LAYERS[call.name].loss:
                 help = "a loss stands in a train block: loss main = [y, target] -> …"
                 raise at.fail("E0209", f"`{call.name}` is a loss, not a layer of a net", call.span, help=help)
-            layer = bind_layer(call.name, call, at)
+            layer, own = bind_layer(call.name, call, at), bind_own(call.name, call, at)
             operands = flow if isinstance(flow, list) else [flow]
-            return self.apply(layer, label, operands, frame, call.span, call)
-        if call.name in self.blocks:
-            return self._block(self.blocks[call.name], call, label, flow, frame)
+            return self.apply(layer, label, operands, frame, call.span, call, own=own)
+        if call.name in frame.home.blocks:
+            return self._block(frame.home.blocks[call.name], call, label, flow, frame)
+        if call.name == SPLIT:
+            return self._split(call, label, flow, frame)
         raise self._unknown_layer(call, frame)
+
+    def _split(self, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
+        """`split(2, axis=C)`: a `slice` for each part."""
+        at = self.evaluator(frame)
+        split = bind_split(call, at)
+        if isinstance(flow, list):
+            raise at.fail("E0307", f"`split` takes one tensor, and gets {len(flow)}", call.span)
+        if label:
+            raise at.fail("E0204", "`split` makes several layers, so one label cannot name them", call.span)
+        return [
+            self.apply(part, None, [flow], frame, call.span, call)
+            for part in parts(split, flow.type, call, at)
+        ]
 
     def _unknown_layer(self, call: ast.Call, frame: Frame) -> Failed:
         """Reports a name that is no layer, unless its definition is wrong or it is a parameter of type `layer`."""
-        value = frame.scope.get(call.name, self.settings.get(call.name))
+        value = frame.scope.get(call.name, frame.home.settings.get(call.name))
         if value is POISON or isinstance(value, LayerValue):
             return Failed()
-        help = did_you_mean(call.name, [*LAYERS, *self.blocks])
+        frame.used.add(call.name)  # what was meant by it is not unused
+        shared = [name for name, v in frame.scope.items() if isinstance(v, SharedValue)]
+        help = did_you_mean(call.name, [*LAYERS, SPLIT, *frame.home.blocks, *shared])
         at = self.evaluator(frame)
         return at.fail("E0202", f"unknown layer `{call.name}`", call.name_span, help=help)
 
@@ -265,19 +286,18 @@ class Chains:
         span: Span,
         call: ast.Call | None = None,
         places: tuple[Span, ...] = (),
+        own: Own = PLAIN,
     ) -> TensorValue:
         """A node for one layer; where it does not fit, the error points at the argument or operand to blame."""
         self._operand_count(layer, operands, frame, span)
-        if len(self.nodes) >= MAX_NODES:
-            raise self.evaluator(frame).fail("E0820", f"a net has at most {MAX_NODES:,} layers", span)
         try:
-            known = expansion(layer, tuple(o.type for o in operands))
+            known = expansion(layer, tuple(o.type for o in operands), own)
         except LayerError as error:
-            self.report.add(_located(error, operands, frame.trace, span, call, places))
+            self.report.add(located(error, operands, frame.trace, span, call, places))
             raise Failed from None
-        name = label or self._next_name(layer.kind, frame)
+        name = label or frame.next_name(layer.kind)
         inputs = tuple(o.node for o in operands)
-        node = Node(len(self.nodes), name, frame.scopes, layer, inputs, known, span, frame.trace)
+        node = Node(len(self.nodes), name, frame.scopes, layer, inputs, known, span, frame.trace, own=own)
         self.nodes.append(node)
         return TensorValue(node.id, known.type)
 
@@ -290,31 +310,48 @@ class Chains:
         message = f"`{layer.kind}` takes {takes}, and gets {len(operands)}"
         raise self.evaluator(frame).fail("E0307", message, span, help=help)
 
-    def _next_name(self, kind: str, frame: Frame) -> str:
-        while True:
-            frame.counts[kind] += 1
-            name = f"{kind}{frame.counts[kind]}"
-            if name not in frame.labels:
-                return name
+    def _use(self, shared: SharedValue, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
+        """One use of a shared step: expanded as it is written, with the weights of the first use."""
+        at, name = self.evaluator(frame), shared.name.id
+        frame.used.add(name)
+        if call.arguments:
+            raise at.fail("E0206", f"`{name}` is a layer with its arguments already", call.span)
+        if label:
+            raise at.fail("E0204", f"`{name}` has its name already, so `{label}` cannot name it", call.span)
+        shared.uses += 1
+        turn = name if shared.uses == 1 else f"{name}@{shared.uses}"
+        there = shared.frame
+        inner = Frame(there.home, there.scope, there.scopes, frame.trace)
+        begin = len(self.nodes)
+        if isinstance(shared.step, ast.Call):
+            out = self.call(shared.step, turn, flow, inner)
+        else:
+            inner.scopes = (*there.scopes, Scope(turn, "shared", turn))
+            out = self.step(shared.step, flow, inner)
+        own = ".".join([s.name for s in there.scopes] + [""])
+        share(shared, self.nodes, begin, (own + turn, own + name), call.span, at)
+        return out
 
-    def _block(self, block: ast.Block, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
-        at = self.evaluator(frame)
-        values = bind_parameters(call, block.parameters, at, dict(self.settings), block.name.id)
-        self.expanded.add(block.name.id)
+    def _block(self, called: Definition, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
+        at, block = self.evaluator(frame), called.block
+        settings = called.home.settings
+        values = bind_parameters(call, block.parameters, at, dict(settings), block.name.id)
+        self.expanded.add(called)
         operands = flow if isinstance(flow, list) else [flow]
         if len(operands) != len(block.inputs):
-            message = f"`{block.name.id}` takes {len(block.inputs)} tensors, and gets {len(operands)}"
+            takes = plural(len(block.inputs), "tensor")
+            message = f"`{block.name.id}` takes {takes}, and gets {len(operands)}"
             raise at.fail("E0307", message, call.span)
-        written = _written(call, values)
-        name = label or self._next_name(block.name.id.lower(), frame)
-        scope = {**self.settings, **values}
+        text = written(call, values)
+        name = label or frame.next_name(block.name.id.lower())
+        scope = {**settings, **values}
         scope.update((i.id, o) for i, o in zip(block.inputs, operands, strict=True))
         inner = Frame(
+            called.home,
             scope,
-            (*frame.scopes, Scope(name, block.name.id, written)),
-            (*frame.trace, written),
+            (*frame.scopes, Scope(name, block.name.id, text)),
+            (*frame.trace, text),
             defined={i.id: i for i in block.inputs},
-            copies=frame.copies,
         )
         for statement in block.body:
             self._block_statement(statement, inner)
@@ -325,9 +362,7 @@ class Chains:
             case ast.Assign():
                 self.assign(statement, frame)
             case ast.Shared():
-                message = "`shared` is in the language, but has no meaning in this version of netc"
-                self.report.add(Diagnostic("E0199", message, statement.span))
-                frame.scope[statement.name.id] = POISON
+                self.shared(statement, frame)
             case ast.Broken():
                 for name in statement.names:
                     frame.scope.setdefault(name, POISON)
@@ -350,50 +385,10 @@ class Chains:
                 results.append(value)
             except Failed:
                 failed = True
-        meant = misspelt(inner.used, inner)
-        for name, place in inner.defined.items():
-            if name not in inner.used | meant and inner.scope.get(name) is not POISON and not failed:
-                help = "use it, or remove it"
-                self.report.add(Diagnostic("E0501", f"tensor `{name}` is never used", place.span, help=help))
+        for ident in inner.unused(inner.used) if not failed else ():
+            what = "shared" if isinstance(inner.scope[ident.id], SharedValue) else "tensor"
+            message = f"{what} `{ident.id}` is never used"
+            self.report.add(Diagnostic("E0501", message, ident.span, help="use it, or remove it"))
         if failed:
             raise Failed
         return results[0] if len(results) == 1 else results
-
-
-def misspelt(read: set[str], frame: Frame) -> set[str]:
-    """Names of the body that were meant by names that it does not have; a slip of the pen leaves nothing unused."""
-    found = {nearest(name, frame.defined) for name in read if name not in frame.scope}
-    return {name for name in found if name}
-
-
-def _written(call: ast.Call, values: Mapping[str, Any]) -> str:
-    """A block's call with its values put in: `Basic(128, stride=2)`."""
-    names = iter(values)
-    shown: list[str] = []
-    for a in call.arguments:
-        name = a.name or next(names)
-        value = values[name]
-        text = value.call.name if isinstance(value, LayerValue) else said(value)
-        shown.append(f"{a.name}={text}" if a.name else text)
-    return f"{call.name}({', '.join(shown)})" if shown else call.name
-
-
-def _located(
-    error: LayerError,
-    operands: list[TensorValue],
-    trace: tuple[str, ...],
-    span: Span,
-    call: ast.Call | None,
-    places: tuple[Span, ...],
-) -> Diagnostic:
-    """A layer's complaint at its place: the operands of an operator, the argument to blame, or the whole call."""
-    if places:
-        labels = [repr(o.type) for o in operands]
-        notes = tuple(Note(s, label) for s, label in zip(places[1:], labels[1:], strict=True))
-        return Diagnostic(error.code, error.message, places[0], labels[0], notes, trace, error.help)
-    at = span
-    for argument in call.arguments if call else ():
-        if argument.name == error.argument:
-            at = argument.span
-    shapes = " and ".join(repr(o.type) for o in operands)
-    return Diagnostic(error.code, error.message, at, f"gets {shapes}", (), trace, error.help)

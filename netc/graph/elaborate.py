@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from netc.errors import Diagnostic, Note, Report
+from netc.errors import Diagnostic, Note, Report, did_you_mean
 from netc.graph.bind import bind_parameters, layer_or_value, typed
-from netc.graph.chains import Chains, Frame, misspelt
+from netc.graph.chains import Chains
+from netc.graph.count import TooMany, count
 from netc.graph.evaluate import POISON, Evaluator, Failed, TensorValue
+from netc.graph.frame import Definition, Frame, Home, new_name
 from netc.graph.model import Expansion, Graph, Node
 from netc.graph.names import calls, tensors
 from netc.graph.shapes import tensor_type
+from netc.graph.shared import SharedValue
 from netc.layers import LAYERS
 from netc.syntax import ast
 from netc.types import N
@@ -29,57 +32,115 @@ class Elaborated:
     graphs: dict[str, Graph] = field(default_factory=dict[str, Graph])
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     used: set[str] = field(default_factory=set[str])  # settings given from outside that something took
-    expanded: set[str] = field(default_factory=set[str])  # blocks that some net uses
+    expanded: set[Definition] = field(default_factory=set[Definition])  # blocks that some net uses
 
 
-def elaborate(file: ast.File, given: Mapping[str, Any], report: Report) -> Elaborated:
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The files that a file imports, each after those that it imports itself.
+
+    `links` says which one an import means, by the file that it stands in and the path that is written there; one
+    that could not be read is missing, and told already.
+    """
+
+    files: tuple[ast.File, ...] = ()
+    links: Mapping[tuple[str, str], ast.File] = field(default_factory=dict[tuple[str, str], ast.File])
+
+
+def elaborate(
+    file: ast.File, given: Mapping[str, Any], report: Report, imported: Imported | None = None
+) -> Elaborated:
     """All nets of a file.  `given` are settings from outside (`--set classes=10`), which go before defaults."""
     out = Elaborated()
-    blocks: dict[str, ast.Block] = {}
+    imported = imported or Imported()
+    homes: dict[str, Home] = {}
+    for other in imported.files:
+        homes[other.path] = _home(other, homes, imported, {}, out, report)
+    home = _home(file, homes, imported, given, out, report)
+    out.settings = home.settings
+    for item in file.items:
+        if isinstance(item, ast.Net):
+            graph = _net(item, file, home, given, out, report)
+            if graph:
+                out.graphs[item.name.id] = graph
+    for called in home.blocks.values():
+        if called not in out.expanded and called.home is home:
+            _look_into(called, Chains(report))
+    return out
+
+
+def _home(
+    file: ast.File,
+    homes: Mapping[str, Home],
+    imported: Imported,
+    given: Mapping[str, Any],
+    out: Elaborated,
+    report: Report,
+) -> Home:
+    """What a file defines and imports."""
+    home = Home()
     seen: dict[str, ast.Ident] = {}
     for item in file.items:
         match item:
             case ast.Import():
-                _later(report, "`import`", item)
+                for name in item.names:
+                    _define(name, seen, report)
+                other = imported.links.get((file.path, item.path.value))
+                _import(item, other, homes[other.path] if other else None, home, report)
             case ast.Param():
                 _define(item.parameter.name, seen, report)
-                _file_param(item.parameter, given, out, report)
+                _file_param(item.parameter, given, home, out, report)
             case ast.Block():
                 _define(item.name, seen, report)
-                blocks[item.name.id] = item
+                home.blocks[item.name.id] = Definition(item, home)
             case ast.Net():
                 _define(item.name, seen, report)
             case ast.Broken():
-                out.settings |= dict.fromkeys(item.names, POISON)
+                home.settings |= dict.fromkeys(item.names, POISON)
             case _:
                 pass
-    for name in _recursion(blocks, report):
-        del blocks[name]
-        out.settings[name] = POISON
-    for item in file.items:
-        if isinstance(item, ast.Net):
-            graph = _net(item, file, blocks, given, out, report)
-            if graph:
-                out.graphs[item.name.id] = graph
-    for name in blocks.keys() - out.expanded:
-        _look_into(blocks[name], Chains(report, blocks, out.settings))
-    return out
+    own = {name: d.block for name, d in home.blocks.items() if d.home is home}
+    for name in _recursion(own, report):
+        del home.blocks[name]
+        home.settings[name] = POISON
+    return home
 
 
-def _look_into(block: ast.Block, chains: Chains) -> None:
+def _import(item: ast.Import, file: ast.File | None, other: Home | None, home: Home, report: Report) -> None:
+    """Blocks and parameters of another file, each under its own name."""
+    for name in item.names:
+        if file and other and name.id in other.blocks:
+            home.blocks[name.id] = other.blocks[name.id]
+        elif file and other and name.id in other.settings:
+            home.settings[name.id] = other.settings[name.id]
+        else:
+            home.settings[name.id] = POISON
+            if file and other:
+                _not_there(name, item, file, other, report)
+
+
+def _not_there(name: ast.Ident, item: ast.Import, file: ast.File, other: Home, report: Report) -> None:
+    nets = [i.name.id for i in file.items if isinstance(i, ast.Net)]
+    message = f"`{item.path.value}` has no block or parameter `{name.id}`"
+    help = did_you_mean(name.id, [*other.blocks, *other.settings])
+    if name.id in nets:
+        help = f"`{name.id}` is a net, and blocks and parameters are imported; make it a block"
+    report.add(Diagnostic("E0201", message, name.span, help=help))
+
+
+def _look_into(called: Definition, chains: Chains) -> None:
     """A block that no net has expanded has no shapes, but its layers must be there."""
+    block = called.block
     names = [*(p.name.id for p in block.parameters), *(i.id for i in block.inputs)]
     names += [i.id for s in block.body if isinstance(s, ast.Assign) for i in s.names]
-    frame = Frame({**chains.settings, **dict.fromkeys(names, POISON)}, (), (f"block {block.name.id}",))
+    names += [s.name.id for s in block.body if isinstance(s, ast.Shared)]
+    scope = {**called.home.settings, **dict.fromkeys(names, POISON)}
+    frame = Frame(called.home, scope, (), (f"block {block.name.id}",))
     for statement in block.body:
         if isinstance(statement, ast.Assign):
             chains.look_on(statement.chain.steps, frame)
-
-
-def _later(report: Report, what: str, at: Any) -> None:
-    report.add(
-        Diagnostic("E0199", f"{what} is in the language, but has no meaning in this version of netc", at.span)
-    )
+        elif isinstance(statement, ast.Shared):
+            chains.look_on((statement.step,), frame)
 
 
 def _define(name: ast.Ident, seen: dict[str, ast.Ident], report: Report) -> None:
@@ -91,30 +152,29 @@ def _define(name: ast.Ident, seen: dict[str, ast.Ident], report: Report) -> None
     seen.setdefault(name.id, name)
 
 
-def _file_param(p: ast.Parameter, given: Mapping[str, Any], out: Elaborated, report: Report) -> None:
-    at = Evaluator(report, out.settings)
+def _file_param(
+    p: ast.Parameter, given: Mapping[str, Any], home: Home, out: Elaborated, report: Report
+) -> None:
+    at = Evaluator(report, home.settings)
     name = p.name.id
     try:
         if name in given:
             out.used.add(name)
-            out.settings[name] = typed(p, given[name], p.default or ast.Name(name, p.name.span), at)
+            home.settings[name] = typed(p, given[name], p.default or ast.Name(name, p.name.span), at)
         elif p.default is None:
             raise at.fail(
                 "E0205", f"`{name}` has no value", p.span, help=f"give it one, here or by --set {name}=…"
             )
         else:
-            out.settings[name] = typed(p, layer_or_value(p, p.default, at), p.default, at)
+            home.settings[name] = typed(p, layer_or_value(p, p.default, at), p.default, at)
     except Failed:
-        out.settings[name] = POISON
+        home.settings[name] = POISON
 
 
 def _recursion(blocks: Mapping[str, ast.Block], report: Report) -> list[str]:
     """Blocks that would expand themselves, by whatever way, each an error."""
     found: list[str] = []
-    called = {
-        name: {c.name for s in block.body if isinstance(s, ast.Assign) for c in calls(s.chain.steps)}
-        for name, block in blocks.items()
-    }
+    called = {name: {c.name for s in block.body for c in calls(_steps(s))} for name, block in blocks.items()}
     for name in list(blocks):
         reached: set[str] = set()
         todo = [c for c in called[name] if c in blocks]
@@ -131,13 +191,23 @@ def _recursion(blocks: Mapping[str, ast.Block], report: Report) -> list[str]:
     return found
 
 
+def _steps(statement: ast.BlockStatement) -> tuple[ast.Step, ...]:
+    match statement:
+        case ast.Assign():
+            return statement.chain.steps
+        case ast.Shared():
+            return (statement.step,)
+        case ast.Broken():
+            return ()
+
+
 # ---- A net -----------------------------------------------------------------------------------------------
 
 
 def _net(
     net: ast.Net,
     file: ast.File,
-    blocks: Mapping[str, ast.Block],
+    home: Home,
     given: Mapping[str, Any],
     out: Elaborated,
     report: Report,
@@ -145,32 +215,24 @@ def _net(
     settings = _net_settings(net, given, out, report)
     if settings is None:
         return None
-    frame = Frame(dict(settings), (), (net.name.id,))
-    chains = Chains(report, blocks, out.settings)
+    try:
+        count(net.body, settings, home, net.name.id)
+    except TooMany as many:
+        report.add(many.diagnostic)
+        return None
+    frame = Frame(home, dict(settings), (), (net.name.id,))
+    chains = Chains(report)
     outputs: dict[str, int] = {}
     listed: dict[str, ast.Ident] = {}
-    broken = False
     for statement in net.body:
-        match statement:
-            case ast.Input():
-                _input(statement, frame, chains, report)
-            case ast.Assign():
-                chains.assign(statement, frame)
-            case ast.Output():
-                for name in statement.names:
-                    _output(name, frame, chains, outputs, listed)
-            case ast.Shared():
-                _later(report, "`shared`", statement)
-                frame.scope[statement.name.id] = POISON
-            case ast.Broken():
-                broken = True
-                for name in statement.names:
-                    frame.scope.setdefault(name, POISON)
-                    frame.used.add(name)
-            case ast.Expect():
-                pass  # proved once the graph is known
+        _statement(statement, frame, chains, outputs, listed, report)
+    broken = any(isinstance(s, ast.Broken) for s in net.body)
     if not listed and not broken:
-        ends = [name for name in frame.defined if name not in frame.used] or ["NAME"]
+        ends = [
+            name
+            for name in frame.defined
+            if name not in frame.used and not isinstance(frame.scope[name], SharedValue)
+        ] or ["NAME"]
         help = f"add `output {', '.join(ends)}`"
         report.add(Diagnostic("E0502", f"net `{net.name.id}` has no output", net.name.span, help=help))
     else:
@@ -179,6 +241,32 @@ def _net(
     out.expanded |= chains.expanded
     lost = frozenset(k for k, v in frame.scope.items() if v is POISON)
     return Graph(net.name.id, net.doc, tuple(chains.nodes), outputs, tensors, settings, net.span, lost)
+
+
+def _statement(
+    statement: ast.NetStatement,
+    frame: Frame,
+    chains: Chains,
+    outputs: dict[str, int],
+    listed: dict[str, ast.Ident],
+    report: Report,
+) -> None:
+    match statement:
+        case ast.Input():
+            _input(statement, frame, chains, report)
+        case ast.Assign():
+            chains.assign(statement, frame)
+        case ast.Output():
+            for name in statement.names:
+                _output(name, frame, chains, outputs, listed)
+        case ast.Shared():
+            chains.shared(statement, frame)
+        case ast.Broken():
+            for name in statement.names:
+                frame.scope.setdefault(name, POISON)
+                frame.used.add(name)
+        case ast.Expect():
+            pass  # proved once the graph is known
 
 
 def _net_settings(
@@ -209,7 +297,7 @@ def _input(statement: ast.Input, frame: Frame, chains: Chains, report: Report) -
     name = statement.name
     frame.scope.setdefault("N", N)
     try:
-        chains.new_name(name, frame)
+        new_name(name, frame, chains.evaluator(frame))
         at = Evaluator(report, frame.scope, frame.trace)
         t, sizes = tensor_type(statement.type, at, statement.where)
         frame.scope.update(sizes)
@@ -260,17 +348,10 @@ def _unused(net: ast.Net, file: ast.File, frame: Frame, report: Report) -> None:
             }
         elif isinstance(item, ast.Broken):
             read |= item.names
-    meant = misspelt(read, frame)
-    for name, at in frame.defined.items():
-        if name not in read | meant and frame.scope.get(name) is not POISON:
-            what = (
-                "input" if any(isinstance(s, ast.Input) and s.name.id == name for s in net.body) else "tensor"
-            )
-            report.add(
-                Diagnostic(
-                    "E0501",
-                    f"{what} `{name}` is never used",
-                    at.span,
-                    help="use it, list it as an output, or remove it",
-                )
-            )
+    inputs = {s.name.id for s in net.body if isinstance(s, ast.Input)}
+    for ident in frame.unused(read):
+        name, help = ident.id, "use it, list it as an output, or remove it"
+        what = "input" if name in inputs else "tensor"
+        if isinstance(frame.scope[name], SharedValue):
+            what, help = "shared", "use it, or remove it"
+        report.add(Diagnostic("E0501", f"{what} `{name}` is never used", ident.span, help=help))

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from netc.errors import Span
+from netc.ir.program import Own
 from netc.layers.base import Layer
 from netc.types import Shape, TensorType
+
+PLAIN: Final = Own()  # what a layer says of its weights that says nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What a layer owns: a trained parameter, or a state that it keeps.  `shape` is that of files: [out, in, R, S]."""
+    """What a layer owns: a parameter, trained or frozen, or else a state that it keeps.
+
+    `shape` is that of files: [out, in, R, S].
+    """
 
     name: str
     shape: Shape
     count: int
     trained: bool
+    frozen: bool = False
+
+    @property
+    def parameter(self) -> bool:
+        return self.trained or self.frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +45,20 @@ class Expansion:
     macs: int | None
     flops: int | None
     multiplies: bool  # it has weights that it multiplies by, so that it counts for the depth
+    counted: bool = True  # no: the weights are those of another layer, which counts them
 
     @property
     def params(self) -> int:
-        return sum(w.count for w in self.weights if w.trained)
+        """Parameters, trained and frozen."""
+        return sum(w.count for w in self.weights if w.parameter) if self.counted else 0
+
+    @property
+    def frozen(self) -> int:
+        return sum(w.count for w in self.weights if w.frozen) if self.counted else 0
 
     @property
     def state(self) -> int:
-        return sum(w.count for w in self.weights if not w.trained)
+        return sum(w.count for w in self.weights if not w.parameter) if self.counted else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +75,8 @@ class Node:
     """An input (`layer` is None) or a layer applied to the results of other nodes.
 
     `id` is its place in `Graph.nodes`, which are in topological order; `tensor` is the name that the user gave its
-    result, or nothing.
+    result, or nothing.  `own` is what the layer says of its weights; where they are those of another layer, `owner` is
+    its path.
     """
 
     id: int
@@ -70,10 +88,12 @@ class Node:
     span: Span
     trace: tuple[str, ...]
     tensor: str = ""
+    own: Own = PLAIN
+    owner: str = ""
 
     @property
     def path(self) -> str:
-        """Where its weights are found: `basic2.conv1`."""
+        """Its place in the net, where its weights are found unless they are another's: `basic2.conv1`."""
         return ".".join([s.name for s in self.scopes] + [self.name])
 
     @property
@@ -85,7 +105,11 @@ class Node:
         return self.layer.kind if self.layer else "input"
 
     def describe(self) -> str:
-        return self.layer.describe() if self.layer else "input"
+        """The layer as it would be written, with what it says of its weights."""
+        if not self.layer:
+            return "input"
+        text, own = self.layer.describe(), self.own.describe()
+        return f"{text[:-1]}, {own})" if own and text[-1] == ")" else f"{text}({own})" if own else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from netc.ir.program import Equation, Init, Input, Program, Role
+from netc.ir.program import Equation, Init, Input, Own, Program, Role
 from netc.ops.primitive import Primitive, Value
 from netc.types import DType, Shape, TensorType
 
@@ -22,15 +22,23 @@ class Builder:
     """Appends equations and declares inputs.  `training` is what dropout and batch normalisation look at."""
 
     def __init__(self, *, training: bool = False, dtype: DType = "f32") -> None:
-        self.training = training
+        self._training = training
         self.dtype: DType = dtype
         self.inputs: dict[str, Input] = {}
         self.equations: list[Equation] = []
         self.outputs: dict[str, Value] = {}
         self.updates: dict[Value, Value] = {}
-        self.node = ""
+        self.node: str = ""
+        self.owner: str = ""
+        self.own = Own()
+        self._origin: dict[Value, Value] = {}  # of a state's next value: the state
         self._ids = count()
         self._streams = count()
+
+    @property
+    def training(self) -> bool:
+        """Whether this step trains.  A frozen layer computes as it does outside of training, with what it has kept."""
+        return self._training and not self.own.frozen
 
     # ---- equations ----------------------------------------------------------------------------------------
 
@@ -66,17 +74,29 @@ class Builder:
     def param(
         self, name: str, shape: Shape, *, fan_in: int, fan_out: int, door: tuple[int, ...] = ()
     ) -> Value:
-        """A weight of the layer being expanded, drawn by the scheme that the net is told to use."""
-        init = Init("weight", 0.0, fan_in, fan_out)
-        return self.input(self._path(name), TensorType(shape, self.dtype), "param", init, door)
+        """A weight of the layer being expanded, drawn by the layer's own rule or that of the net."""
+        return self._weight(name, shape, Init("weight", 0.0, fan_in, fan_out, self.own.rule), door)
 
-    def constant_param(self, name: str, shape: Shape, value: float) -> Value:
+    def constant_param(self, name: str, shape: Shape, value: float, door: tuple[int, ...] = ()) -> Value:
         """A trained vector that starts at one value: a bias at 0, a scale at 1."""
-        return self.input(self._path(name), TensorType(shape, self.dtype), "param", Init("constant", value))
+        return self._weight(name, shape, Init("constant", value), door)
+
+    def _weight(self, name: str, shape: Shape, init: Init, door: tuple[int, ...]) -> Value:
+        if name == "weight" and self.own.weight is not None:
+            init = Init("given", numbers=self.own.weight)
+        role: Role = "frozen" if self.own.frozen else "param"
+        return self.input(self._path(name), TensorType(shape, self.dtype), role, init, door)
 
     def state(self, name: str, shape: Shape, value: float) -> Value:
-        """What a layer remembers from step to step without being trained: running statistics."""
-        return self.input(self._path(name), TensorType(shape, self.dtype), "state", Init("constant", value))
+        """What a layer remembers from step to step without being trained: running statistics.
+
+        A layer that is used a second time in a step goes on from what the first use has left.
+        """
+        t = TensorType(shape, self.dtype)
+        kept = self.input(self._path(name), t, "state", Init("constant", value))
+        last = self.updates.get(kept, kept)
+        self._origin[last] = kept
+        return last
 
     def slot(self, name: str, of: Value) -> Value:
         """What an optimiser remembers of the parameter `of`; it starts at 0."""
@@ -95,21 +115,22 @@ class Builder:
 
     def update(self, old: Value, new: Value) -> None:
         """`old` has the value `new` when the next run begins."""
-        self.updates[old] = new
+        self.updates[self._origin.get(old, old)] = new
 
     # ---- the rest -----------------------------------------------------------------------------------------
 
     @contextmanager
-    def at(self, node: str) -> Generator[None]:
-        """Equations emitted inside came from this layer."""
-        before, self.node = self.node, node
+    def at(self, node: str, owner: str = "", own: Own | None = None) -> Generator[None]:
+        """Equations emitted inside came from this layer; its weights are found under `owner`, if they are another's."""
+        before: tuple[str, str, Own] = (self.node, self.owner, self.own)
+        self.node, self.owner, self.own = node, owner or node, own or Own()
         try:
             yield
         finally:
-            self.node = before
+            self.node, self.owner, self.own = before
 
     def _path(self, name: str) -> str:
-        return f"{self.node}.{name}" if self.node else name
+        return f"{self.owner}.{name}" if self.owner else name
 
     def finish(self) -> Program:
         return Program(

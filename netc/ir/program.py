@@ -4,34 +4,72 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from netc.ops.primitive import Primitive, Value
 from netc.types import Shape
 
-Role = Literal["data", "target", "scalar", "counter", "param", "state", "slot"]
+Role = Literal["data", "target", "scalar", "counter", "param", "frozen", "state", "slot"]
+Numbers = float | tuple["Numbers", ...]  # an array as one writes it
+
+
+class Rule(Protocol):
+    """How weights are drawn: `he`, `normal(0.01)`."""
+
+    def draw(self, rng: Any, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Any:
+        """A float32 array of that shape from a NumPy generator."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """How a parameter is drawn: by a scheme that knows its fans, or a constant.
+    """How a parameter begins: drawn by a rule that knows its fans, a constant, or given number by number.
 
-    `fan_in` and `fan_out` count the inputs that one output sums and the outputs that one input reaches.
+    `fan_in` and `fan_out` count the inputs that one output sums and the outputs that one input reaches; without a
+    `rule` of its own a weight has that of its net.  `numbers` are in the layout of files.
     """
 
-    scheme: Literal["weight", "constant"]
+    scheme: Literal["weight", "constant", "given"]
     value: float = 0.0
     fan_in: int = 0
     fan_out: int = 0
+    rule: Rule | None = None
+    numbers: Numbers | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What one layer says of its weights: that they are not trained, how they are drawn, or what they are."""
+
+    frozen: bool = False
+    rule: Rule | None = None
+    weight: Numbers | None = None
+
+    def describe(self) -> str:
+        """As it is written; numbers are left out: `init=he, frozen=true`."""
+        said = ["weight=…"] if self.weight is not None else []
+        said += [f"init={self.rule}"] if self.rule else []
+        return ", ".join([*said, "frozen=true"] if self.frozen else said)
+
+
+def dims_of(numbers: Numbers) -> tuple[int, ...] | None:
+    """The shape of nested numbers; None where rows differ in length."""
+    if not isinstance(numbers, tuple):
+        return ()
+    shapes = {dims_of(item) for item in numbers}
+    if len(shapes) != 1:
+        return None
+    inner = shapes.pop()
+    return None if inner is None else (len(numbers), *inner)
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
     """What a program is given.
 
-    Parameters, states (running statistics) and slots (an optimiser's memory) stay between runs; `data` and `target`
-    come with each batch, a `scalar` (the learning rate) and the `counter` of random draws with each step.
-    `door` is the permutation from the inner layout to the one in files and in Python: axis i outside is
+    Parameters, trained and frozen, states (running statistics) and slots (an optimiser's memory) stay between runs;
+    `data` and `target` come with each batch, a `scalar` (the learning rate) and the `counter` of random draws with
+    each step.  `door` is the permutation from the inner layout to the one in files and in Python: axis i outside is
     `door[i]` inside.
     """
 

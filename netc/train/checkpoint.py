@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,35 @@ def load(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     return arrays, about
 
 
-def about(net: str, source: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """The header of a model: its net's name, the whole `.net` text and the settings it was compiled with."""
-    return {"net": net, "source": source, "settings": json.dumps(dict(settings), sort_keys=True)}
+@dataclass(frozen=True)
+class Source:
+    """Which net a model is: its name, the whole `.net` text, the settings, and the texts of imported files by path."""
+
+    net: str
+    text: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    imports: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def about(self) -> dict[str, str]:
+        """It as the header of a model."""
+        out = {
+            "net": self.net,
+            "source": self.text,
+            "settings": json.dumps(dict(self.settings), sort_keys=True),
+        }
+        return out | ({"imports": json.dumps(dict(self.imports), sort_keys=True)} if self.imports else {})
+
+    @staticmethod
+    def of(about: Mapping[str, str]) -> Source:
+        """Reads such a header.  Raises ValueError where it does not say which net it is."""
+        if "net" not in about or "source" not in about:
+            raise ValueError("it names no net")
+        texts = (_texts(about.get(name, "{}")) for name in ("settings", "imports"))
+        return Source(about["net"], about["source"], *texts)
+
+
+def _texts(text: str) -> dict[str, str]:
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        raise ValueError("its settings or imports are no texts by name")
+    return found  # pyright: ignore[reportUnknownVariableType]

@@ -2,7 +2,7 @@
 
 model.safetensors   weights, with the net's text in the header
 state.safetensors   the optimiser's memory, for --resume
-spec.net            the file that was trained
+spec.net            the file that was trained, and beside it the files that it imports
 report.json         its report (netc.report/1)
 metrics.jsonl       one line an epoch
 result.json         loss and metrics on the test data, at the end
@@ -38,11 +38,23 @@ def begin(folder: Path, model: Model, report: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise FolderError(f"{folder} is not empty: name another by --out, or go on with it by --resume")
-        write(folder / "spec.net", model.source[1])
+        _write_source(folder, model.source)
         write(folder / "report.json", json.dumps(report, indent=2) + "\n")
         draw.render(draw.to_dot(model.graph), folder / "net.svg")
     except OSError as error:
         raise FolderError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def _write_source(folder: Path, source: checkpoint.Source) -> None:
+    """The file that is trained, as spec.net, and the files that it imports where it looks for them."""
+    for name, text in source.imports.items():
+        if name == "spec.net":
+            raise FolderError(
+                "a run keeps its file as spec.net, and that imports a spec.net: rename one of them"
+            )
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write(folder / name, text)
+    write(folder / "spec.net", source.text)
 
 
 def keep(folder: Path, model: Model, done: Sequence[Epoch]) -> None:

@@ -48,11 +48,7 @@ class Model:
         self.steps = 0
         self.lr_factor = 1.0
         self.buffers: dict[str, Array] = {}
-        self.source = (
-            graph.name,
-            "",
-            dict[str, str](),
-        )  # net, text and settings: what `save` writes beside the weights
+        self.source = checkpoint.Source(graph.name)  # what `save` writes beside the weights
         self._kept: dict[str, Input] = {}
         self._programs: dict[tuple[Kind, int], Executable] = {}
         self._adopt(training_step(graph, spec, 1, dtype))
@@ -61,7 +57,7 @@ class Model:
 
     def _adopt(self, program: Program) -> None:
         """Makes and initialises every buffer that stays and is not there yet."""
-        for i in program.by_role("param", "state", "slot"):
+        for i in program.by_role("param", "frozen", "state", "slot"):
             if i.name not in self.buffers:
                 self._kept[i.name] = i
                 first = draw(i, self.spec.init, self.spec.seed)
@@ -122,7 +118,7 @@ class Model:
 
     def save(self, path: str | Path) -> None:
         """Writes the weights, and in the file's header the net's text: `netc.load_model` needs no other file."""
-        checkpoint.save(Path(path), self.weights(), checkpoint.about(*self.source))
+        checkpoint.save(Path(path), self.weights(), self.source.about())
 
     # ---- what it does -------------------------------------------------------------------------------------
 

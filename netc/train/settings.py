@@ -207,4 +207,3 @@ def _by_name(*kinds: type[Any]) -> dict[str, type[Any]]:
 OPTIMIZERS: Final[dict[str, type[Optimizer]]] = _by_name(Sgd, Adam)
 SCHEDULES: Final[dict[str, type[Schedule]]] = _by_name(Constant, Step, Power, Cosine, Plateau)
 STOPS: Final[dict[str, type[Early]]] = _by_name(Early)
-INITS: Final = ("he", "glorot", "lecun")

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
-from netc.graph.bind import bind_fields, bind_layer
+from netc.graph.bind import bind_fields, bind_layer, bind_rule
 from netc.graph.evaluate import Evaluator, Failed
 from netc.graph.expansion import expansion
 from netc.graph.model import Graph
 from netc.graph.shapes import tensor_type
 from netc.layers import LAYERS, Layer, LayerError, loss
-from netc.layers.activation import Softmax
+from netc.layers.activation import Sigmoid, Softmax
+from netc.layers.initial import Glorot, Initial
 from netc.syntax import ast
 from netc.train.settings import (
-    INITS,
     OPTIMIZERS,
     SCHEDULES,
     STOPS,
@@ -66,7 +66,7 @@ class TrainSpec:
     losses: tuple[Loss, ...]
     metrics: tuple[Metric, ...]
     data: Data | None = None
-    init: str = "glorot"
+    init: Initial = field(default_factory=Glorot)
     optimizer: Optimizer = field(default_factory=Sgd)
     schedule: Schedule = field(default_factory=Constant)
     stop: Early | None = None
@@ -87,6 +87,11 @@ _SOURCES: Final = {
     "csv": False,
 }
 _REPEATED: Final = ("loss", "metric")
+#: Losses that contain an activation, which must not be there twice.
+_OF_LOGITS: Final[dict[type[Layer], type[Layer]]] = {
+    loss.SoftmaxXent: Softmax,
+    loss.BinaryCrossEntropyOfLogits: Sigmoid,
+}
 
 S = TypeVar("S", bound=Setting)
 
@@ -159,9 +164,10 @@ class _Reader:
             self.failed = True
 
     def _accuracy(self) -> list[Metric]:
-        """Where no metric is asked for, a classifier is measured by its accuracy."""
+        """Where no metric is asked for, a classifier of whole examples is measured by its accuracy."""
         first = self.losses[0]
-        if isinstance(first.layer, loss.SoftmaxXent):
+        of_rows = first.operands[0] in self.graph.tensors and self.graph.node(first.operands[0]).type.rank == 2
+        if isinstance(first.layer, loss.SoftmaxXent) and of_rows:
             return [Metric("accuracy", 1, (first.operands[0], first.operands[1]))]
         return []
 
@@ -201,7 +207,7 @@ class _Reader:
             case "data":
                 return self._data(e)
             case "init":
-                return self._word(e, INITS)
+                return bind_rule(e, self.at)
             case "optimizer":
                 return self._kind(e, OPTIMIZERS, "optimizer")
             case "schedule":
@@ -216,12 +222,6 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
             raise self.at.fail("E0207", f"`{key}` takes an int of at least {least}", e.span)
         return value
-
-    def _word(self, e: ast.Expr, words: tuple[str, ...]) -> str:
-        if isinstance(e, ast.Name) and e.id in words:
-            return e.id
-        near = did_you_mean(e.id, words) if isinstance(e, ast.Name) else ""
-        raise self.at.fail("E0207", f"`init` takes {', '.join(words)}", e.span, help=near)
 
     def _kind(self, e: ast.Expr, kinds: Mapping[str, type[S]], what: str) -> S:
         call = ast.Call(e.id, (), e.span, e.span) if isinstance(e, ast.Name) else e
@@ -305,10 +305,11 @@ class _Reader:
             raise self.at.fail(error.code, error.message, e.span, help=error.help) from None
         first = self.graph.tensors.get(names[0])
         before = self.graph.nodes[first] if first is not None else None
-        if isinstance(layer, loss.SoftmaxXent) and before and isinstance(before.layer, Softmax):
-            note = Note(before.span, "softmax is here")
-            message = "`softmax_xent` takes logits, and gets what a softmax has made of them"
-            help = "give it the tensor before the softmax"
+        if before and before.layer and isinstance(before.layer, _OF_LOGITS.get(type(layer), ())):
+            made = before.layer.kind
+            note = Note(before.span, f"{made} is here")
+            message = f"`{layer.kind}` takes logits, and gets what a {made} has made of them"
+            help = f"give it the tensor before the {made}"
             raise self.at.fail("E0602", message, step.span, notes=(note,), help=help)
 
     def _metrics(self, s: ast.Setting) -> None:

@@ -1,0 +1,77 @@
+"""Where a chain stands while it is expanded: its file, its body, and what the names there mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from netc.errors import Note, Span, nearest
+from netc.graph.evaluate import POISON, Evaluator, TensorValue
+from netc.graph.model import Scope
+from netc.syntax import ast
+
+MAX_STEPS: Final = 200_000  # of one net, when all blocks and repetitions are expanded
+MAX_NESTING: Final = 64  # blocks and braces in one another; each takes up to seven of Python's 1,000 frames
+TOO_DEEP: Final = f"blocks and braces stand in one another more than {MAX_NESTING} deep"
+
+Flow = TensorValue | list[TensorValue]  # what stands before an arrow
+
+
+@dataclass(slots=True)
+class Home:
+    """One file: the blocks that its chains may call, imported ones too, and the values of its parameters."""
+
+    blocks: dict[str, Definition] = field(default_factory=dict[str, "Definition"])
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Definition:
+    """A block, and the file whose names it sees."""
+
+    block: ast.Block
+    home: Home
+
+
+@dataclass(slots=True)
+class Frame:
+    """One body under expansion: a net's, or one turn of a block's."""
+
+    home: Home
+    scope: dict[str, Any]
+    scopes: tuple[Scope, ...]
+    trace: tuple[str, ...]
+    counts: Counter[str] = field(default_factory=Counter[str])  # how many of each kind have been named
+    labels: dict[str, Span] = field(default_factory=dict[str, Span])
+    defined: dict[str, ast.Ident] = field(default_factory=dict[str, ast.Ident])
+    used: set[str] = field(default_factory=set[str])
+
+    def poison(self, name: ast.Ident) -> None:
+        """The name stands for something wrong, which is told already."""
+        self.scope[name.id] = POISON
+        self.defined.setdefault(name.id, name)
+
+    def unused(self, read: set[str]) -> list[ast.Ident]:
+        """What the body defines and nothing reads; a slip of the pen, told already, leaves nothing unused."""
+        meant = {nearest(name, self.defined) for name in read if name not in self.scope}
+        return [
+            ident
+            for name, ident in self.defined.items()
+            if name not in read | meant and self.scope.get(name) is not POISON
+        ]
+
+    def next_name(self, kind: str) -> str:
+        """`conv2`: the kind and its place among its kind, past the labels of the body."""
+        while True:
+            self.counts[kind] += 1
+            name = f"{kind}{self.counts[kind]}"
+            if name not in self.labels:
+                return name
+
+
+def new_name(name: ast.Ident, frame: Frame, at: Evaluator) -> None:
+    """A name of the body is assigned once."""
+    if name.id in frame.defined:
+        notes = (Note(frame.defined[name.id].span, "first given here"),)
+        raise at.fail("E0204", f"`{name.id}` is given twice: a name is assigned once", name.span, notes=notes)
