@@ -43,9 +43,9 @@ def test_the_first_file_is_right(tmp_path: Path) -> None:
     assert "no mistakes" in run(tmp_path, ["check", "first.net"])
 
 
-def test_every_command_is_in_the_table() -> None:
+def test_every_command_is_in_the_table(tmp_path: Path) -> None:
     listed = set(re.findall(r"`netc ([a-z]+)", README))
-    helped = run(Path.cwd(), ["--help"])
+    helped = run(tmp_path, ["--help"])
     commands = re.search(r"Commands:\n(.*?)\n\n", helped, re.DOTALL)
     assert commands
     for name in re.findall(r"^  ([a-z]+) ", commands[1], re.MULTILINE):
