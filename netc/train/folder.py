@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from netc.train.curves import curves
 
 from netc import draw
 from netc.train import checkpoint
+from netc.train.curves import curves
 from netc.train.loop import Epoch
 from netc.train.model import Model
 

@@ -48,11 +48,8 @@ class Model:
         self.steps = 0
         self.lr_factor = 1.0
         self.buffers: dict[str, Array] = {}
-        self.source = (
-            graph.name,
-            "",
-            dict[str, str](),
-        )  # net, text and settings: what `save` writes beside the weights
+        # net, text and settings: what `save` writes beside the weights
+        self.source: tuple[str, str, dict[str, str]] = (graph.name, "", {})
         self._kept: dict[str, Input] = {}
         self._programs: dict[tuple[Kind, int], Executable] = {}
         self._adopt(training_step(graph, spec, 1, dtype))
