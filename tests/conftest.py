@@ -8,6 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.command import Command
+
 _TESTS = Path(__file__).parent
 _MARKERS = ("pure", "backend", "oracle", "golden", "e2e", "browser", "gpu")
 
@@ -27,3 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if folder not in _MARKERS:
             raise pytest.UsageError(f"{item.path}: a test lies in one of tests/{{{','.join(_MARKERS)}}}")
         item.add_marker(folder)
+
+
+@pytest.fixture
+def netc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command of netc in the test's own process."""
+    for name in ("COLUMNS", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    return Command(capsys, monkeypatch)

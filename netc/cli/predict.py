@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -150,5 +150,5 @@ def _image(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[Any]:
                 f"{path}: is {found} pixels, and the net takes {height}×{width}; --resize fits it"
             )
         picture = picture.resize((width, height), image.Resampling.BILINEAR)
-    pixels: NDArray[Any] = np.asarray(cast("Any", picture), np.uint8)  # (H, W) or (H, W, C)
+    pixels: Any = np.asarray(picture, np.uint8)  # (H, W) or (H, W, C)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

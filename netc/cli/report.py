@@ -41,6 +41,12 @@ FORMATS = ("table", "json", "csv", "md")
 @click.option(
     "--explain", "layer", metavar="LAYER", help="Show the arithmetic behind the figures of one layer."
 )
+@click.option(
+    "--rf",
+    "place",
+    metavar="LAYER[i,j]",
+    help="Show what of the input one index of a layer sees: rows and columns from 0.",
+)
 @click.option("--backward", is_flag=True, help="Add the FLOPs of each layer's backward pass.")
 def command(
     file: str,
@@ -51,6 +57,7 @@ def command(
     depth: int | None,
     form: str,
     layer: str | None,
+    place: str | None,
     backward: bool,
 ) -> int:
     """Show shapes, parameters, MACs, receptive fields and memory, layer by layer.
@@ -63,6 +70,7 @@ def command(
       netc report lenet5
       netc report resnet --net ResNet34 --depth 0 --input 3x320x320 --batch 32
       netc report lenet5 --net LeNet5 --explain c1
+      netc report lenet5 --net LeNet5 --rf c3[0,9]
     """
     loaded = read_net(file, settings, sizes)
     nets = chosen(loaded, net)
@@ -70,6 +78,8 @@ def command(
         _one_input(nets, loaded)
     if layer is not None:
         _explain(nets, layer)
+    elif place is not None and nets:
+        _region(nets, place, form)
     elif nets:
         reports = [compiled.report(batch, backward=backward) for compiled in nets.values()]
         _show(reports, form, depth)
@@ -106,6 +116,28 @@ def _show(reports: Sequence[NetReport], form: str, depth: int | None) -> None:
                 print_table(console(sys.stdout), report, depth=depth, width=width(sys.stdout))
             else:
                 say(table_text(report, depth=depth, width=width(sys.stdout)))
+
+
+def _region(nets: Mapping[str, Compiled], place: str, form: str) -> None:
+    """Told of every net that has such a layer; wrong usage where none has."""
+    from netc.analyze.region import SCHEMA, NoRegion, Region, region, region_dict, region_text
+
+    if form not in ("table", "json"):
+        raise click.UsageError(f"--rf has no {form}; it prints text, or --json")
+    found: list[Region] = []
+    wrong = ""
+    for compiled in nets.values():
+        try:
+            found.append(region(compiled.facts, place))
+        except NoRegion as error:
+            wrong = wrong or str(error)
+    if not found:
+        raise click.UsageError(wrong)
+    if form == "json":
+        regions = [region_dict(r) for r in found]
+        say(json.dumps({"schema": SCHEMA, "regions": regions}, indent=2, ensure_ascii=False))
+    else:
+        say("\n\n".join(map(region_text, found)))
 
 
 def _explain(nets: Mapping[str, Compiled], layer: str) -> None:

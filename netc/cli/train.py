@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from netc.train.spec import TrainSpec
 
 RUNS = Path("runs")
+CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take as long as learning
 
 
 @click.command(
@@ -205,11 +207,19 @@ def _train(model: Model, data: Dataset, out: Path, done: list[Epoch]) -> None:
     from netc.train.loop import Epoch, run
 
     history = [epoch.validation["loss"] for epoch in done]
-    with Progress(model.spec.epochs) as progress:
-        for event in run(model, data, history):
-            if isinstance(event, Epoch):
+    drawn = 0.0
+    try:
+        with Progress(model.spec.epochs) as progress:
+            for event in run(model, data, history):
+                if not isinstance(event, Epoch):
+                    progress.batch(event)
+                    continue
                 folder.keep(out, model, [*done, event])
                 done.append(event)
                 progress.epoch(event)
-            else:
-                progress.batch(event)
+                if perf_counter() - drawn > CURVES_EVERY:
+                    folder.draw_curves(out, done)
+                    drawn = perf_counter()
+    finally:
+        if done:
+            folder.draw_curves(out, done)

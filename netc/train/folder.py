@@ -58,14 +58,18 @@ def _write_source(folder: Path, source: checkpoint.Source) -> None:
 
 
 def keep(folder: Path, model: Model, done: Sequence[Epoch]) -> None:
-    """Writes what the last epoch left: weights, metrics, curves, and in one file all that --resume needs."""
+    """Writes what the last epoch left: weights, metrics, and in one file all that --resume needs."""
     model.save(folder / MODEL)
     records = [epoch.record() for epoch in done]
     write(folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records))
     steps = {"steps": np.array([model.steps], np.int64)}
     about = {"net": model.graph.name, "metrics": json.dumps(records)}
     checkpoint.save(folder / STATE, model.weights() | model.slots() | steps, about)
-    curves(records, folder / "curves.svg")
+
+
+def draw_curves(folder: Path, done: Sequence[Epoch]) -> None:
+    """Draws loss and accuracy over the epochs done; it takes a tenth of a second."""
+    curves([epoch.record() for epoch in done], folder / "curves.svg")
 
 
 def finish(folder: Path, result: Mapping[str, float]) -> None:

@@ -189,12 +189,12 @@ def test_a_terminal_without_utf8_gets_plain_signs() -> None:
 
 
 def test_the_reader_of_a_pipe_may_go() -> None:
-    process = spawned("report", "vgg", "--json")
-    assert process.stdout
-    process.stdout.close()
-    assert process.stderr
-    assert process.stderr.read() == b""
-    assert process.wait() == 141
+    with spawned("report", "vgg", "--json") as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
 
 
 def test_python_m_netc_is_netc() -> None:

@@ -74,10 +74,16 @@ PACKED = gzip.compress(WHOLE, mtime=0)
         (PACKED[:-8] + bytes(8), "damaged: CRC"),
         (PACKED[:30] + b"\xff\xff\xff\xff" + PACKED[34:], "damaged"),
         (PACKED + b"more", "damaged: Not a gzipped file"),
-        (gzip.compress(WHOLE[:-1], mtime=0), "truncated, its header promises 60 bytes of data, and it has 59"),
+        (
+            gzip.compress(WHOLE[:-1], mtime=0),
+            "truncated, its header promises 60 bytes of data, and it has 59",
+        ),
         (gzip.compress(WHOLE + b"\0", mtime=0), "more data than the 60 bytes"),
         (gzip.compress(WHOLE + bytes(64 << 20), mtime=0), "more data than the 60 bytes"),
-        (gzip.compress(idx_header(0x08, 1 << 31) + bytes(100), mtime=0), "2,147,483,648 bytes, more than its"),
+        (
+            gzip.compress(idx_header(0x08, 1 << 31) + bytes(100), mtime=0),
+            "2,147,483,648 bytes, more than its",
+        ),
         (gzip.compress(idx_header(0x0E, 1 << 31) + bytes(100), mtime=0), "reads at most 4,294,967,296"),
         (
             gzip.compress(idx_header(0x08, 40 << 20) + bytes(80 << 10), mtime=0) + bytes(1 << 16),

@@ -277,22 +277,24 @@ def test_every_explanation_ends_in_the_figures_of_the_report(spec: str) -> None:
                 assert left == right, (node.path, told)
 
 
+PRODUCT = re.compile(
+    r"(?<![\w,·])(?<!\+ )((?:\d+·)+\d+)(?: places · ((?:\d+·)+\d+) weights)?"
+    r"(?: numbers · (4) bytes)?(?: [a-z ]*)?= ([\d,]+)"
+)
+
+
 def products(told: str) -> list[tuple[int, int]]:
     """Each `a·b·c … = n` of an explanation, as the product and n."""
-    found = re.findall(
-        r"(?<![\w,·])(?<!\+ )((?:\d+·)+\d+)(?: places · ((?:\d+·)+\d+) weights)?(?: [a-z4 ·]*)?= ([\d,]+)",
-        told,
-    )
     out: list[tuple[int, int]] = []
-    for first, second, result in found:
-        factors = [int(f) for part in (first, second) if part for f in part.split("·")]
-        scale = 4 if f" {first} numbers · 4 bytes = {result}" in told and not second else 1
-        out.append((scale * prod(factors), int(result.replace(",", ""))))
+    for *parts, result in PRODUCT.findall(told):
+        factors = [int(f) for part in parts if part for f in part.split("·")]
+        out.append((prod(factors), int(result.replace(",", ""))))
     return out
 
 
 def test_products_are_found() -> None:
-    assert products("a: 6·1·5·5 = 150\n2·3 places · 6·5 weights = 180") == [(150, 150), (180, 180)]
+    told = "a: 6·1·5·5 = 150\n2·3 places · 6·5 weights = 180\n1·2·3 numbers · 4 bytes = 24 bytes"
+    assert products(told) == [(150, 150), (180, 180), (24, 24)]
 
 
 @pytest.mark.parametrize(

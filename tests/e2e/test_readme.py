@@ -1,0 +1,52 @@
+"""What the README shows is what the commands print."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+SHOWN = re.findall(r"```console\n\$ netc ([^\n]+)\n(.*?)```", README, re.DOTALL)
+FILES = re.findall(r"<!-- file (\S+)\n(.*?)-->", README, re.DOTALL)
+FIRST = re.search(r"```\n(netc 1\n.*?)```", README, re.DOTALL)
+
+
+def run(folder: Path, arguments: list[str]) -> str:
+    for name, text in FILES:
+        (folder / name).write_text(text, "utf-8")
+    environment = {**os.environ, "COLUMNS": "100"}
+    done = subprocess.run(
+        [sys.executable, "-m", "netc", *arguments],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env=environment,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("command", "shown"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_a_command_prints_what_the_readme_shows(tmp_path: Path, command: str, shown: str) -> None:
+    assert run(tmp_path, shlex.split(command)).strip() == shown.strip()
+
+
+def test_the_first_file_is_right(tmp_path: Path) -> None:
+    assert FIRST
+    (tmp_path / "first.net").write_text(FIRST[1], "utf-8")
+    assert "no mistakes" in run(tmp_path, ["check", "first.net"])
+
+
+def test_every_command_is_in_the_table(tmp_path: Path) -> None:
+    listed = set(re.findall(r"`netc ([a-z]+)", README))
+    helped = run(tmp_path, ["--help"])
+    commands = re.search(r"Commands:\n(.*?)\n\n", helped, re.DOTALL)
+    assert commands
+    for name in re.findall(r"^  ([a-z]+) ", commands[1], re.MULTILINE):
+        assert name in listed | {"completion"}, name

@@ -1,0 +1,223 @@
+"""train, eval and predict, as a user types them, on a net and data small enough to be done at once."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from netc.loading import load_file
+from tests.command import CHECKOUT, Command, spawned
+
+TINY = """
+net Tiny {
+  input x: [N, 1, 2, 2]
+  y = x -> flatten -> dense(8) -> relu -> dense(3)
+  output y
+}
+
+train Tiny {
+  data npz("data.npz")
+  target label: int[N]
+  loss [y, label] -> softmax_xent
+  metric [y, label] -> accuracy, top(2)
+  optimizer sgd(lr=0.1, momentum=0.9)
+  batch 10
+  epochs 3
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a net and its data: the class is the largest of the first three pixels."""
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(1).random((200, 1, 2, 2), np.float32)
+    np.savez("data.npz", x=x, y=x.reshape(200, 4)[:, :3].argmax(1))
+    Path("tiny.net").write_text(TINY)
+    return tmp_path
+
+
+def records(run: Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl, without the times, which differ from run to run."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def test_a_run_says_what_it_does_and_leaves_its_folder(netc: Command) -> None:
+    done = netc("train", "tiny.net")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["Tiny", "into", "runs/Tiny"]
+    assert any(line.startswith("parameters  67: 67 trained") for line in lines)
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert [line.split()[1] for line in epochs] == ["1/3", "2/3", "3/3"]
+    assert all(" accuracy " in line and "validation: loss " in line and " lr 0.1" in line for line in epochs)
+    assert lines[-2].startswith("test: loss ")
+    assert "runs/Tiny" in lines[-1]
+    run = Path("runs/Tiny")
+    assert {p.name for p in run.iterdir()} == {
+        "model.safetensors", "state.safetensors", "spec.net", "report.json", "metrics.jsonl", "result.json",
+        "net.svg", "curves.svg",
+    }  # fmt: skip
+    assert (run / "spec.net").read_text() == TINY
+    assert len(records(run)) == 3
+    schema = json.loads((CHECKOUT / "netc" / "analyze" / "report.schema.json").read_text())
+    report = json.loads((run / "report.json").read_text())
+    jsonschema.validate(report, schema)
+    (compiled,) = load_file("tiny.net").nets.values()
+    assert report["nets"][0]["totals"]["params"] == compiled.facts.params
+    assert netc("train", "tiny.net").out.splitlines()[0].split()[-1] == "runs/Tiny-2"
+    assert records(Path("runs/Tiny-2")) == records(run)  # the seed decides everything
+
+
+def test_settings_from_outside_go_before_the_file(netc: Command) -> None:
+    done = netc("train", "tiny.net", "--set", "train.epochs=1", "--set", "train.batch=20", "--out", "here")
+    assert done.code == 0
+    assert "epoch 1/1" in done.out
+    assert "batch 20" in done.out
+    assert len(records(Path("here"))) == 1
+
+
+def test_eval_repeats_the_test_and_predict_agrees_with_it(netc: Command) -> None:
+    netc("train", "tiny.net", "--set", "train.epochs=40")
+    result = json.loads(Path("runs/Tiny/result.json").read_text())
+    found = json.loads(netc("eval", "runs/Tiny", "--json").out)
+    assert found["schema"] == "netc.eval/1"
+    assert found["examples"] == 40
+    assert found["metrics"] == pytest.approx(result)
+    assert netc("eval", "runs/Tiny/model.safetensors", "--part", "train").out.startswith("Tiny on ")
+    x = np.load("data.npz")["x"]
+    np.save("three.npy", x[:3])
+    np.save("one.npy", x[3, 0])
+    told = netc("predict", "runs/Tiny", "three.npy", "one.npy", "--top", "2")
+    assert [line.split(":")[0] for line in told.out.splitlines()] == [
+        "three.npy[0]", "three.npy[1]", "three.npy[2]", "one.npy",
+    ]  # fmt: skip
+    np.savez("all.npz", x=x)
+    found = json.loads(netc("predict", "runs/Tiny", "all.npz", "--json", "--top", "3").out)
+    classes = [one["classes"] for one in found["inputs"]]
+    right = [c[0]["class"] for c in classes] == np.load("data.npz")["y"]
+    assert right.mean() > 0.9
+    assert all(sum(c["probability"] for c in each) == pytest.approx(1) for each in classes)
+
+
+def test_images_are_read_by_the_size_of_the_net(netc: Command) -> None:
+    from PIL import Image
+
+    netc("train", "tiny.net", "--set", "train.epochs=40")
+    Image.fromarray(np.array([[0, 255], [0, 0]], np.uint8)).save("two.png")
+    Image.fromarray(np.full((6, 4, 3), 9, np.uint8)).save("large.png")
+    assert netc("predict", "runs/Tiny", "two.png").out.startswith("two.png: 1 (")
+    done = netc("predict", "runs/Tiny", "large.png")
+    assert done.code == 1
+    assert "large.png: is 6×4 pixels, and the net takes 2×2; --resize fits it" in done.err
+    assert netc("predict", "runs/Tiny", "large.png", "--resize").code == 0
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda: np.save("in.npy", np.zeros((3, 5))), "in.npy"),
+        (lambda: np.save("in.npy", np.float32(3)), "in.npy"),
+        (lambda: np.save("in.npy", np.array(["a"])), "numbers were expected"),
+        (lambda: np.save("in.npy", np.array([None]), allow_pickle=True), "cannot be read"),
+        (lambda: np.save("in.npy", np.full((1, 1, 2, 2), np.nan)), "not a finite"),
+        (lambda: Path("in.npy").write_bytes(b"\x93NUMPY"), "cannot be read"),
+        (lambda: Path("in.npz").write_bytes(b"PK"), "cannot be read"),
+        (lambda: np.savez("in.npz", a=np.zeros(3), b=np.zeros(3)), "one array is wanted"),
+        (lambda: Path("in.png").write_bytes(b"no picture"), "cannot be read as an image"),
+    ],
+)
+def test_wrong_inputs_are_one_line(write: object, said: str, netc: Command) -> None:
+    netc("train", "tiny.net", "--set", "train.epochs=1")
+    assert callable(write)
+    write()
+    (name,) = Path().glob("in.*")
+    done = netc("predict", "runs/Tiny", name)
+    assert (done.code, done.out) == (1, "")
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_run_can_go_on(netc: Command) -> None:
+    netc("train", "tiny.net", "--set", "train.epochs=4", "--out", "whole")
+    netc("train", "tiny.net", "--set", "train.epochs=2", "--out", "halves")
+    done = netc("train", "tiny.net", "--set", "train.epochs=4", "--resume", "halves")
+    assert done.code == 0
+    assert "after epoch 2" in done.out.splitlines()[0]
+    assert records(Path("halves")) == records(Path("whole"))
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_finished_is_kept(sent: signal.Signals, code: int, here: Path, netc: Command) -> None:
+    with spawned(
+        "train", here / "tiny.net", "--set", "train.epochs=1000000", "--out", here / "run"
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        seen = 0
+        while seen < 2:
+            line = process.stdout.readline()
+            assert line, process.stderr.read().decode()
+            seen += line.startswith(b"epoch")
+        process.send_signal(sent)
+        process.stdout.read()
+        said = process.stderr.read().decode()
+    assert process.returncode == code
+    assert "is kept in" in said
+    assert "Traceback" not in said
+    done = records(here / "run")
+    assert [r["epoch"] for r in done] == list(range(1, len(done) + 1))
+    assert len(done) >= 2
+    assert not list((here / "run").glob("*.partial"))
+    assert netc("eval", "run", "--data", "data.npz").code == 0
+
+
+def test_a_loss_that_is_no_number_ends_the_run(netc: Command) -> None:
+    done = netc("train", "tiny.net", "--set", "train.optimizer=sgd(lr=1e30)", "--out", "run")
+    assert done.code == 1
+    assert "the learning rate" in done.err
+
+
+def test_data_that_are_missing_or_do_not_fit(netc: Command) -> None:
+    np.savez("other.npz", x=np.zeros((20, 5), np.float32), y=np.zeros(20, int))
+    for data, said in (("no.npz", "there is no such file"), ("other.npz", "the net takes 1x2x2")):
+        done = netc("train", "tiny.net", "--data", data)
+        assert (done.code, done.out) == (1, "")
+        assert said in done.err
+    assert not Path("runs").exists()
+    Path("tiny.net").write_text(TINY.replace('  data npz("data.npz")\n', ""))
+    done = netc("train", "tiny.net")
+    assert done.code == 2
+    assert "give --data PATH" in done.err
+    assert netc("train", "tiny.net", "--data", "data.npz").code == 0
+
+
+def test_data_of_a_file_lie_beside_the_file(netc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert netc("train", "../tiny.net", "--set", "train.epochs=1").code == 0
+
+
+def test_a_folder_that_holds_something_is_left_alone(netc: Command) -> None:
+    Path("run").mkdir()
+    Path("run/mine").write_text("mine")
+    done = netc("train", "tiny.net", "--out", "run")
+    assert done.code == 2
+    assert "run is not empty" in done.err
+    assert [p.name for p in Path("run").iterdir()] == ["mine"]
+
+
+def test_what_is_no_run_is_no_run(netc: Command) -> None:
+    Path("x.safetensors").write_bytes(b"no")
+    done = netc("eval", "x.safetensors")
+    assert done.code == 1
+    assert "no safetensors file" in done.err
+    Path("empty").mkdir()
+    assert netc("eval", "empty").code == 1
+    assert netc("train", "tiny.net", "--resume", "empty").code == 1

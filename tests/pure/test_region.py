@@ -1,0 +1,108 @@
+"""What an index of a layer sees, against what changes it: images of one bright pixel each, through positive weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netc
+from netc.analyze.region import NoRegion, region
+from netc.loading import load_file
+from tests.command import Command
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "report"
+HEIGHT, WIDTH = 13, 10
+
+NETS = {
+    "a chain": "y = x -> conv(2, 3, pad=1) -> relu -> maxpool(2) -> conv(2, (3, 1), stride=(1, 2))",
+    "padding of what a stride leaves over": "y = x -> conv(1, 2, stride=3) -> conv(1, 3, pad=1)",
+    "dilation at the edge": "y = x -> conv(1, 3, dilation=2, pad=2) -> conv(1, 3, dilation=3, pad=3, stride=2)",
+    "same": "y = x -> conv(1, 4, stride=2, pad=same) -> avgpool(3, stride=2, pad=1)",
+    "more padding than window": "y = x -> conv(1, 2, pad=3) -> conv(1, 3, pad=2, stride=2)",
+    "windows with gaps": "y = x -> conv(1, 1, stride=3) -> conv(1, 2)",
+    "over the end": "y = x -> maxpool(3, stride=2, round=ceil) -> maxpool(2, round=ceil)",
+    "unaligned paths": "a = x -> conv(1, 5, stride=2, pad=2)\n"
+    "  b = x -> conv(1, 3, stride=2, pad=1) -> conv(1, 3, pad=1)\n"
+    "  y = a + b -> conv(1, 3)",
+    "paths of two strides": "a = x -> conv(1, (9, 6))\n"
+    "  b = x -> conv(1, 3, stride=2) -> conv(1, 2, pad=((0, 0), (1, 1)))\n"
+    "  y = [a, b] -> concat -> conv(1, 2)",
+    "a skip": "m = x -> conv(2, 3, pad=half)\n  n = m -> conv(2, 3, pad=half) -> relu\n  y = m + n -> maxpool(2)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", NETS)
+def test_region_is_what_changes_the_output(why: str) -> None:
+    body = NETS[why]
+    net = netc.parse(f"net A {{\n  input x: [N, 1, {HEIGHT}, {WIDTH}]\n  {body}\n  output y\n}}\n")
+    model = netc.compile(net, backend="numpy")
+    model.set_weights({k: np.full_like(v, k.endswith("weight")) for k, v in model.weights().items()})
+    lit = np.eye(HEIGHT * WIDTH, dtype=np.float32).reshape(-1, 1, HEIGHT, WIDTH)  # (N, 1, H, W)
+    out = model.predict(lit)  # (N, C, h, w)
+    name = net.compiled.graph.node("y").path
+    for i in range(out.shape[2]):
+        for j in range(out.shape[3]):
+            told = region(net.compiled.facts, f"{name}[{i}, {j}]")
+            rows, columns = np.nonzero(out[:, :, i, j].max(axis=1).reshape(HEIGHT, WIDTH))
+            ((_, inside),) = told.inside
+            if not len(rows):
+                assert inside is None
+                continue
+            assert inside == ((rows.min(), rows.max()), (columns.min(), columns.max())), (i, j)
+            assert told.rows
+            assert told.columns
+            for (first, last), (low, high) in zip((told.rows, told.columns), inside, strict=True):
+                assert first <= low <= high <= last
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "place"),
+    [
+        ("rf-corner.txt", "lenet", "c3[0,9]"),
+        ("rf-gate.txt", "gate", "y[1, 2]"),
+        ("rf-padding.txt", "gate", "pads[0,0]"),
+        ("rf-symbolic.txt", "symbolic", "maxpool2[3,0]"),
+    ],
+)
+def test_output(name: str, file: str, place: str, netc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(GOLDEN)
+    done = netc("report", f"{file}.net", "--rf", place)
+    assert (done.code, done.err) == (0, "")
+    if os.environ.get("NETC_UPDATE_GOLDEN"):
+        (GOLDEN / name).write_text(done.out, encoding="utf-8")
+    assert done.out == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+def test_json(netc: Command) -> None:
+    done = netc("report", GOLDEN / "lenet.net", "--rf", "c3[0,9]", "--json")
+    found = json.loads(done.out)
+    assert found["schema"] == "netc.rf/1"
+    assert found["regions"] == [
+        {
+            "net": "LeNet5", "layer": "c3", "index": [0, 9], "size": [14, 14], "rows": [-2, 11], "columns": [16, 29],
+            "aligned": True, "global": False, "inputs": [{"name": "image", "rows": [0, 11], "columns": [16, 27]}],
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("c3", "write it as c3[0,4]"),
+        ("flaten1[0,0]", "did you mean `flatten1`?"),
+        ("c3[10,0]", "`c3` has 10 rows, 0 to 9, and no 10"),
+        ("c3[-1,0]", "write it as"),
+        ("dense1[0,0]", "is no feature map"),
+    ],
+)
+def test_wrong_places(place: str, said: str, netc: Command) -> None:
+    done = netc("report", GOLDEN / "lenet.net", "--rf", place)
+    assert done.code == 2
+    assert said in " ".join(done.err.split())
+    (net,) = load_file(str(GOLDEN / "lenet.net")).nets.values()
+    with pytest.raises(NoRegion):
+        region(net.facts, place)
