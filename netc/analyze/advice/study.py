@@ -138,4 +138,5 @@ def tapped(w: Window, size: int, outputs: int) -> int:
     taps = 0
     for t in range(w.kernel):
         taps |= spread << (t * w.dilation)
-    return (taps >> w.pad) & _all(size)
+    taps = taps >> w.pad if w.pad >= 0 else taps << -w.pad  # a slice begins inside: its padding is negative
+    return taps & _all(size)
