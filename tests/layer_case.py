@@ -62,6 +62,8 @@ def program(case: Case, batch: int, *, training: bool, dtype: DType, grads: bool
     """The layer's result `y` and, with `grads`, the gradient of Σ y · cotangent by each input and parameter."""
     b = Builder(training=training, dtype=dtype)
     xs = [b.input(f"x{i}", at_batch(t, batch, dtype), "data") for i, t in enumerate(case.types)]
+    if case.layer.kind == "bce":  # of probabilities
+        xs = [b(ops.sigmoid, x) for x in xs]
     with b.at("layer"):
         y = case.layer.expand(b, *xs)
     b.outputs["y"] = y

@@ -7,7 +7,7 @@ odd, with batches of 1, maps of 1×1, windows that hang over, groups, strides la
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -21,40 +21,8 @@ from netc.ops.fused import Expression, Step
 from netc.ops.windows import reach, window_count
 from netc.runtime import compile_program
 from netc.types import TensorType
-
-Draw = Callable[[st.SearchStrategy[Any]], Any]
-
-
-@dataclass(frozen=True)
-class Application:
-    """One primitive applied.  `terms` is how many products or numbers one result sums at most."""
-
-    op: ops.Primitive
-    operands: tuple[Any, ...]
-    params: dict[str, Any] = field(default_factory=dict)
-    terms: int = 1
-    linear: bool = False  # in its operands together: |op(x)| <= op(|x|), which bounds the rounding
-
-
-def sizes(low: int = 1, high: int = 7) -> st.SearchStrategy[int]:
-    return st.integers(low, high)
-
-
-def numbers(draw: Draw, *shape: int, low: float = -2.0, high: float = 2.0) -> Any:
-    """Uniform numbers, some of them equal, so that ties occur."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    x = rng.uniform(low, high, shape)
-    return np.asarray(np.round(x * 4) / 4 if draw(st.booleans()) and low < 0 else x)
-
-
-def pads(draw: Draw, most: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    pad = st.tuples(st.integers(0, most), st.integers(0, most))
-    return draw(pad), draw(pad)
-
-
-def pair(draw: Draw, low: int, high: int) -> tuple[int, int]:
-    return draw(st.tuples(st.integers(low, high), st.integers(low, high)))
-
+from tests.application import Application, Draw, image, numbers, pads, pair, sizes
+from tests.norm_case import NORMS
 
 # ---- Contractions ------------------------------------------------------------------------------------------
 
@@ -169,10 +137,6 @@ def avgpool_grad(draw: Draw) -> Application:
 
 
 # ---- Sums, norms, softmax, moves ---------------------------------------------------------------------------
-
-
-def image(draw: Draw) -> tuple[int, ...]:
-    return draw(sizes(1, 3)), draw(sizes()), draw(sizes()), draw(st.sampled_from([1, 3, 6, 17, 130]))
 
 
 def _part(draw: Draw, whole: tuple[int, ...]) -> tuple[int, ...]:
@@ -301,9 +265,21 @@ def dropout_mask(draw: Draw) -> Application:
 # ---- Pointwise ---------------------------------------------------------------------------------------------
 
 
+PARAMETERS: dict[str, dict[str, float]] = {
+    "scale": {"factor": 0.3},
+    "shift": {"offset": -1.7},
+    "clip": {"low": -1.5, "high": 2.0},
+    "clip_grad": {"low": -1.5, "high": 2.0},
+    "leaky": {"slope": 0.2},
+    "leaky_grad": {"slope": 0.2},
+    "elu": {"alpha": 1.3},
+    "elu_grad": {"alpha": 1.3},
+}
+
+
 def pointwise(op: ops.Primitive) -> Callable[[Draw], Application]:
     count = op.body.__code__.co_argcount if op.body else 0
-    params = {"scale": {"factor": 0.3}, "shift": {"offset": -1.7}}.get(op.name, {})
+    params = PARAMETERS.get(op.name, {})
     positive = op.name in ("sqrt", "div")
 
     def application(draw: Draw) -> Application:
@@ -315,8 +291,9 @@ def pointwise(op: ops.Primitive) -> Callable[[Draw], Application]:
                 shapes[-1] = whole  # the last axis is never broadcast
         if op.name in ("add", "sub", "mul", "div") and draw(st.booleans()):
             shapes.reverse()
-        low = 0.3 if positive else -6.0
-        return Application(op, tuple(numbers(draw, *s, low=low, high=6.0) for s in shapes), params, 16)
+        terms = 64 if op.name == "gelu_tanh_grad" else 16  # there 1 − tanh² cancels, and is multiplied by x³
+        low, high = (0.05, 0.75) if op.name in ("bce", "bce_grad") else (0.3 if positive else -6.0, 6.0)
+        return Application(op, tuple(numbers(draw, *s, low=low, high=high) for s in shapes), params, terms)
 
     return application
 
@@ -345,7 +322,7 @@ CASES: dict[str, Callable[[Draw], Application]] = {
         batch_norm, batch_norm_grad, softmax, softmax_grad, softmax_xent, softmax_xent_grad, in_top, swap, concat, cut,
         uncut, fill, reshape, dropout_mask, fused,
     )
-} | {op.name: pointwise(op) for op in ops.ALL.values() if op.body is not None}  # fmt: skip
+} | NORMS | {op.name: pointwise(op) for op in ops.ALL.values() if op.body is not None}  # fmt: skip
 
 
 # ---- Running them ------------------------------------------------------------------------------------------
@@ -361,7 +338,7 @@ def program(app: Application, dtype: Any) -> Program:
         b.input(f"x{i}", TensorType(x.shape, "int" if x.dtype.kind == "i" else dtype), "data")
         for i, x in enumerate(app.operands)
     ]
-    params = app.params | ({"dtype": dtype} if app.op in (ops.dropout_mask, ops.fill) else {})
+    params = app.params | ({"dtype": dtype} if app.op in (ops.dropout_mask, ops.fill, ops.vector) else {})
     for i, out in enumerate(b.all(app.op, *inputs, **params)):
         b.outputs[f"y{i}"] = out
     return b.finish()

@@ -26,6 +26,12 @@ class Word:
     id: str
 
 
+class Numbers(tuple[float, ...]):
+    """A list of numbers in an argument."""
+
+    __slots__ = ()
+
+
 @dataclass(eq=False)  # not frozen: `with` sets the traceback of what passes through it
 class ArgumentError(Exception):
     """A value that an argument does not take; the text completes "`stride` …"."""
@@ -80,6 +86,8 @@ def written(value: Any) -> str:
     """
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Numbers):
+        return f"[{', '.join(f'{v:g}' for v in value)}]"
     if (items := as_tuple(value)) is not None:
         parts = [written(v) for v in items]
         if len(set(parts)) == 1 and not parts[0].startswith("("):
@@ -143,6 +151,21 @@ def number(*, low: float, high: float, default: Any = MISSING, open_low: bool = 
     first = f"greater than {low:g}" if open_low else f"at least {low:g}"
     bounds = first if high == float("inf") else f"{first} and less than {high:g}"
     return _spec(f"a number {bounds}", convert, default)
+
+
+def numbers(*, what: str, default_text: str) -> Any:
+    """A list of numbers of at least 0, as `[1, 0.5]`; empty where nothing is given."""
+
+    def convert(value: Any) -> Numbers:
+        items = cast("list[Any]", value) if isinstance(value, list) else []
+        for item in items:
+            if isinstance(item, bool) or not isinstance(item, int | float) or not item >= 0:
+                raise ArgumentError(f"takes numbers of at least 0, and one of them is {said(item)}")
+        if not items:
+            raise ArgumentError(f"takes {what}, not {said(value)}")
+        return Numbers(map(float, items))
+
+    return _spec(what, convert, Numbers(), text=default_text)
 
 
 def word(*choices: str, default: Any = MISSING) -> Any:

@@ -106,17 +106,45 @@ softmax_grad = Primitive(
     flops=lambda i, _o, _p: 4 * elements(i[0]),
 )
 
+
+def _log_softmax_meaning(x: Any) -> Any:
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _log_softmax_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+    return (b(log_softmax_grad, at.outputs[0], one_gradient(gs)),)
+
+
+#: x − log Σ eˣ
+log_softmax = Primitive(
+    "log_softmax",
+    lambda x: (x,),
+    _log_softmax_meaning,
+    _log_softmax_gradient,
+    flops=lambda i, _o, _p: 5 * elements(i[0]),
+)
+#: dx = g − e^y Σ g
+log_softmax_grad = Primitive(
+    "log_softmax_grad",
+    lambda y, g: (y,),
+    lambda y, g: g - np.exp(y) * g.sum(axis=-1, keepdims=True),
+    flops=lambda i, _o, _p: 4 * elements(i[0]),
+)
+
 # ---- Cross-entropy of a softmax with integer labels -------------------------------------------------------
 
 
 def _xent_type(logits: TensorType, label: TensorType) -> Types:
-    return TensorType((logits.shape[0], 1), logits.dtype), logits
+    if label.shape != logits.shape[:-1]:
+        raise TypeError(f"{label!r} has not one label for each pixel of {logits!r}")
+    return TensorType((*logits.shape[:-1], 1), logits.dtype), logits
 
 
 def _xent_meaning(logits: Any, label: Any) -> Any:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    total = np.exp(shifted).sum(axis=1, keepdims=True)
-    picked = np.take_along_axis(shifted, label[:, None], axis=1)
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    total = np.exp(shifted).sum(axis=-1, keepdims=True)
+    picked = np.take_along_axis(shifted, label[..., None], axis=-1)
     return np.log(total) - picked, np.exp(shifted) / total
 
 
@@ -127,11 +155,12 @@ def _xent_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tu
 
 
 def _xent_grad_meaning(p: Any, label: Any, g: Any) -> Any:
-    onehot = np.arange(p.shape[1]) == label[:, None]
+    onehot = np.arange(p.shape[-1]) == label[..., None]
     return (p - onehot.astype(p.dtype)) * g
 
 
-#: −log softmax(logits)[label] of each example `(N, 1)`, and the softmax `(N, C)` that the gradient wants.
+#: −log softmax(logits)[label] of each example, or of each of its pixels, `(N, …, 1)`, and the softmax `(N, …, C)`
+#: that the gradient wants.
 softmax_xent = Primitive(
     "softmax_xent", _xent_type, _xent_meaning, _xent_gradient, flops=lambda i, _o, _p: 5 * elements(i[0])
 )

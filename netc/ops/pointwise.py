@@ -4,7 +4,7 @@ An operand has the result's shape, or is a vector over channels `(C,)`, a scalar
 sizes in H and W, as a squeeze-and-excitation gate `(N, 1, 1, C)` has.  There is no other broadcasting.
 
 Bodies are plain Python over scalars; a backend pastes their source into its own loops, so a body uses nothing but
-its arguments, literals, `exp`, `log1p`, `sqrt`, `tanh_of`, `abs`, `min` and `max`.
+its arguments, literals, `exp`, `log`, `log1p`, `erf`, `sqrt`, `tanh_of`, `abs`, `min` and `max`.
 """
 
 # A rule is known by its place in `Primitive`, which types the lambdas; pyright does not look through `Callable[...]`.
@@ -49,12 +49,15 @@ def _fits(operand: Shape, result: Shape) -> bool:
 
 
 def pointwise_type(*operands: TensorType, **_params: Any) -> Types:
-    """The operand that all others fit gives the result's type."""
-    shapes = [t.shape for t in operands]
-    for t in operands:
-        if all(_fits(shape, t.shape) for shape in shapes):
-            return (t,)
-    raise TypeError(f"the shapes {', '.join(map(repr, operands))} do not fit")
+    """The type that all operands fit: of those of the highest rank, the larger size on each axis."""
+    rank = max(t.rank for t in operands)
+    first, *others = (t for t in operands if t.rank == rank)
+    shape = first.shape
+    for t in others:
+        shape = tuple(b if a == 1 else a for a, b in zip(shape, t.shape, strict=True))
+    if not all(_fits(t.shape, shape) for t in operands):
+        raise TypeError(f"the shapes {', '.join(map(repr, operands))} do not fit")
+    return (TensorType(shape, first.dtype),)
 
 
 def unbroadcast(b: Emit, g: Value, operand: Value) -> Value:
@@ -65,14 +68,18 @@ def unbroadcast(b: Emit, g: Value, operand: Value) -> Value:
 Backward = Callable[..., tuple["Value | None", ...]]  # (b, g, y, *operands, **params)
 
 
-def _pointwise(
+def scalar_op(
     name: str,
     body: Callable[..., Any],
     meaning: Callable[..., Any],
     back: Backward | None,
     flops: Cost = each_output,
 ) -> Primitive:
-    """A pointwise primitive; `back(b, g, y, *operands, **params)` gives each operand's gradient before summing."""
+    """A pointwise primitive from its scalar body.
+
+    `back(b, g, y, *operands, **params)` gives each operand's gradient, before it is summed where the
+    operand was repeated.
+    """
 
     def gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
         assert back is not None
@@ -118,29 +125,29 @@ def _sqrt(x: float) -> float:
     return sqrt(x)
 
 
-add = _pointwise("add", _add, lambda x, y: x + y, lambda b, g, _, x, y: (g, g))
+add = scalar_op("add", _add, lambda x, y: x + y, lambda b, g, _, x, y: (g, g))
 #: `add` of a bias.  It costs nothing: a sum of n products that starts from the bias has n additions, where one that
 #: starts from the first product has n − 1, and contractions count n for both.
-bias = _pointwise("bias", _add, lambda x, y: x + y, lambda b, g, _, x, y: (g, g), no_cost)
-sub = _pointwise("sub", _sub, lambda x, y: x - y, lambda b, g, _, x, y: (g, b(neg, g)))
-mul = _pointwise("mul", _mul, lambda x, y: x * y, lambda b, g, _, x, y: (b(mul, g, y), b(mul, g, x)))
-div = _pointwise(
+bias = scalar_op("bias", _add, lambda x, y: x + y, lambda b, g, _, x, y: (g, g), no_cost)
+sub = scalar_op("sub", _sub, lambda x, y: x - y, lambda b, g, _, x, y: (g, b(neg, g)))
+mul = scalar_op("mul", _mul, lambda x, y: x * y, lambda b, g, _, x, y: (b(mul, g, y), b(mul, g, x)))
+div = scalar_op(
     "div", _div, lambda x, y: x / y, lambda b, g, z, x, y: (b(div, g, y), b(neg, b(div, b(mul, g, z), y)))
 )
-neg = _pointwise("neg", _neg, lambda x: -x, lambda b, g, _, x: (b(neg, g),))
+neg = scalar_op("neg", _neg, lambda x: -x, lambda b, g, _, x: (b(neg, g),))
 #: Multiplied by a number that the program knows.
-scale = _pointwise(
+scale = scalar_op(
     "scale",
     _scale,
     lambda x, factor: x * x.dtype.type(factor),
     lambda b, g, _, x, factor: (b(scale, g, factor=factor),),
 )
 #: A number that the program knows is added.
-shift = _pointwise(
+shift = scalar_op(
     "shift", _shift, lambda x, offset: x + x.dtype.type(offset), lambda b, g, _, x, offset: (g,)
 )
 # d√x/dx = 1 / 2√x
-root = _pointwise(
+root = scalar_op(
     "sqrt", _sqrt, lambda x: np.sqrt(x), lambda b, g, y, x: (b(scale, b(div, g, y), factor=0.5),)
 )
 
@@ -176,9 +183,9 @@ def _softplus(x: float) -> float:
     return max(x, 0.0) + log1p(exp(-abs(x)))
 
 
-relu_grad = _pointwise("relu_grad", _relu_grad, lambda y, g: np.where(y > 0, g, 0 * g), None)
-tanh_grad = _pointwise("tanh_grad", _tanh_grad, lambda y, g: g * (1 - y * y), None)
-sigmoid_grad = _pointwise("sigmoid_grad", _sigmoid_grad, lambda y, g: g * y * (1 - y), None)
+relu_grad = scalar_op("relu_grad", _relu_grad, lambda y, g: np.where(y > 0, g, 0 * g), None)
+tanh_grad = scalar_op("tanh_grad", _tanh_grad, lambda y, g: g * (1 - y * y), None)
+sigmoid_grad = scalar_op("sigmoid_grad", _sigmoid_grad, lambda y, g: g * y * (1 - y), None)
 
 
 def _sigmoid_meaning(x: Any) -> Any:
@@ -186,10 +193,10 @@ def _sigmoid_meaning(x: Any) -> Any:
         return 1 / (1 + np.exp(-x))
 
 
-relu = _pointwise("relu", _relu, lambda x: np.maximum(x, 0), lambda b, g, y, x: (b(relu_grad, y, g),))
-tanh = _pointwise("tanh", _tanh, lambda x: np.tanh(x), lambda b, g, y, x: (b(tanh_grad, y, g),))
-sigmoid = _pointwise("sigmoid", _sigmoid, _sigmoid_meaning, lambda b, g, y, x: (b(sigmoid_grad, y, g),))
-softplus = _pointwise(
+relu = scalar_op("relu", _relu, lambda x: np.maximum(x, 0), lambda b, g, y, x: (b(relu_grad, y, g),))
+tanh = scalar_op("tanh", _tanh, lambda x: np.tanh(x), lambda b, g, y, x: (b(tanh_grad, y, g),))
+sigmoid = scalar_op("sigmoid", _sigmoid, _sigmoid_meaning, lambda b, g, y, x: (b(sigmoid_grad, y, g),))
+softplus = scalar_op(
     "softplus",
     _softplus,
     lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),

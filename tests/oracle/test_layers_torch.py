@@ -29,6 +29,7 @@ from tests.layer_case import (
     to_door,
     written,
 )
+from tests.torch_pointwise import MORE
 
 torch.set_num_threads(1)
 BATCH = 3
@@ -119,10 +120,9 @@ ORACLES: dict[str, Callable[..., Tensor]] = {
     "sub": join(torch.sub),
     "mul": join(torch.mul),
     "concat": lambda layer, x, w, training: torch.cat(x, "NCHW".index(layer.axis)),
-    "softmax_xent": lambda layer, x, w, training: layer.weight * F.cross_entropy(*x),
     "mse": lambda layer, x, w, training: layer.weight * F.mse_loss(*x),
-}
-DRAWN_AT_RANDOM = {"dropout"}  # masks differ by design; tests/backend holds its gradient and its rate
+} | MORE
+DRAWN_AT_RANDOM = {"dropout", "drop_path"}  # masks differ by design; tests/backend holds its gradient and its rate
 
 
 def test_every_layer_has_an_oracle() -> None:
@@ -285,11 +285,11 @@ def test_any_dense(inputs: int, outputs: int, bias: str, batch: int) -> None:
 @given(
     st.sampled_from(["add", "sub", "mul"]),
     SIZES,
-    st.sampled_from(["xhg", "xwg"]).flatmap(forms),
+    forms("xhwg"),
     BATCHES,
 )
 def test_any_join(kind: str, size: tuple[int, ...], shapes: list[str], batch: int) -> None:
-    """Operands of the full size, of one row, of one column, and gates of one pixel."""
+    """Operands of the full size, of one row, of one column, and gates of one pixel; a row and a column make a map."""
     c, h, w = size
     of = {"x": (c, h, w), "h": (c, 1, w), "w": (c, h, 1), "g": (c, 1, 1)}
     check(Case(kind, tuple(TensorType((N, *of[form])) for form in shapes)), True, batch)

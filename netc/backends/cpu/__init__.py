@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from netc.backends.cpu import contract, loops, simple
+from netc.backends.cpu import contract, loops, norms, simple
 from netc.backends.cpu.call import Borrow, Bound, Call, Lowering
 from netc.backends.cpu.threads import LARGE, default_threads, share
 from netc.ir.program import Equation, Program
@@ -26,6 +26,8 @@ _BY_NAME: Final[dict[str, Lowering]] = {
         simple.sum_to, simple.spread, simple.moments, simple.batch_norm, simple.batch_norm_grad,
         simple.softmax, simple.softmax_grad, simple.softmax_xent, simple.softmax_xent_grad, simple.in_top,
         simple.swap, simple.concat, simple.cut, simple.uncut, simple.fill, simple.dropout_mask,
+        norms.standardise, norms.standardise_grad, norms.lrn, norms.lrn_grad, norms.l2norm, norms.l2norm_grad,
+        norms.log_softmax, norms.log_softmax_grad, norms.pick, norms.unpick, norms.vector,
     )
 }  # fmt: skip
 

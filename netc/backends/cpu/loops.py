@@ -38,15 +38,15 @@ Kind = Literal["full", "scalar", "vector", "gate"]
 
 _HEAD = '''"""{title}"""
 
-from math import sqrt
+from math import log, sqrt
 
 from netc.backends.cpu.jit import kernel
-from netc.backends.cpu.vmath import exp_of, log1p_of, tanh_of
+from netc.backends.cpu.vmath import erf_of, exp_of, log1p_of, tanh_of
 
 
 @kernel
 '''
-_RENAMED = {"exp": "exp_of", "tanh_of": "tanh_of", "log1p": "log1p_of"}
+_RENAMED = {"erf": "erf_of", "exp": "exp_of", "tanh_of": "tanh_of", "log1p": "log1p_of"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,29 @@ def softmax_grad(lo, hi, y, g, dx, c):
 
 
 @kernel
+def log_softmax(lo, hi, x, y, c):
+    """x − log Σ eˣ for rows lo..hi."""
+    for row in range(lo, hi):
+        a, out = x[row * c : row * c + c], y[row * c : row * c + c]
+        total, top = _exponentials(a, out)
+        less = log(total)
+        for t in range(c):
+            out[t] = (a[t] - top) - less
+
+
+@kernel
+def log_softmax_grad(lo, hi, y, g, dx, c):
+    """dx = g − e^y Σ g for rows lo..hi."""
+    for row in range(lo, hi):
+        a, b, out = y[row * c : row * c + c], g[row * c : row * c + c], dx[row * c : row * c + c]
+        total = out.dtype.type(0)
+        for t in range(c):
+            total += b[t]
+        for t in range(c):
+            out[t] = b[t] - exp_of(a[t]) * total
+
+
+@kernel
 def xent(lo, hi, x, label, loss, p, c):
     """−log softmax(x)[label] `(rows,)` and the softmax, for rows lo..hi; NaN where a label is no class."""
     for row in range(lo, hi):
