@@ -16,6 +16,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "check": ("check", "Tell all errors and warnings of files."),
     "report": ("report", "Show shapes, parameters, MACs, receptive fields and memory, layer by layer."),
     "diff": ("diff", "Tell what changed between two nets: layers, shapes, totals."),
+    "explain": (
+        "explain",
+        "Show the page of a layer, a loss, a setting, or of the code of an error or a warning.",
+    ),
     "draw": ("draw", "Draw a net as svg, png, pdf or dot."),
     "fmt": ("fmt", "Format files in netc's one style."),
     "train": ("train", "Train a net as its train block says."),

@@ -127,6 +127,10 @@ def test_what_silences_nothing(body: str, found: list[str]) -> None:
         ("another reads what is left over", "  m = x -> maxpool(3, stride=2)\n  y = x -> conv(8, 3)\n  output m, y"),
         ("another window reads the gaps", "  m = x -> conv(8, 1, stride=2)\n  y = x -> conv(8, 3)\n  output m, y"),
         ("the window hangs over", "  y = x -> maxpool(3, stride=2, round=ceil)\n  output y"),
+        (
+            "zeros at the end of a branch",
+            "  h = x -> conv(3, 3, pad=half) -> relu -> conv(3, 1, init=zeros)\n  y = x + h\n  output y",
+        ),
         ("a small net may be dense", "  y = x -> conv(8, 15) -> relu -> maxpool(2) -> flatten -> dense(9)\n  output y"),
     ],
 )  # fmt: skip

@@ -25,6 +25,7 @@ ADVICE: Final[Mapping[str, Callable[[Study], Iterator[Diagnostic]]]] = {
     "W0202": neighbours.linear_after_linear,
     "W0203": neighbours.many_sigmoids,
     "W0204": neighbours.dropout_before_bn,
+    "W0205": neighbours.equal_weights,
 }
 assert ADVICE.keys() <= CODES
 
@@ -49,5 +50,29 @@ def advice_of_file(nets: Mapping[str, Facts], file: ast.File) -> tuple[Diagnosti
         for diagnostic in advise(facts):
             if diagnostic.span.file == file.path:
                 found.setdefault((diagnostic.code, diagnostic.span), diagnostic)
+    for diagnostic in _of_train_blocks(nets, file):
+        found[diagnostic.code, diagnostic.span] = diagnostic
     told = silence(list(found.values()), file.comments)
     return tuple(sorted(told, key=lambda d: (d.span.line, d.span.col, d.code)))
+
+
+def _of_train_blocks(nets: Mapping[str, Facts], file: ast.File) -> Iterator[Diagnostic]:
+    """W0205 for a whole net: `init zeros` where more than one layer learns."""
+    for item in file.items:
+        if not isinstance(item, ast.Train):
+            continue
+        facts = nets.get(item.net.id) if item.net else next(iter(nets.values()), None)
+        for s in item.body:
+            zeros = isinstance(s, ast.Setting) and s.key.id == "init" and s.chain.source
+            if (
+                zeros
+                and isinstance(zeros, ast.Name)
+                and zeros.id == neighbours.ZEROS
+                and facts
+                and facts.depth > 1
+            ):
+                message = (
+                    f"every layer of `{facts.graph.name}` begins with units that are alike, and stay alike"
+                )
+                help = "write init he, or leave init out (Sokolov, lecture 5, 2023)"
+                yield Diagnostic("W0205", message, zeros.span, "all begins at 0", help=help)

@@ -11,6 +11,7 @@ from netc.graph.model import Node
 
 _LINEAR: Final = ("conv", "dense", "conv_transpose")
 _CLEAR: Final = ("flatten", "reshape", "identity")  # what leaves two linear layers one linear map
+ZEROS: Final = "zeros"
 SIGMOIDS: Final = 3  # one after another: a gradient is divided by 4 at each, at least
 
 
@@ -114,4 +115,27 @@ def dropout_before_bn(about: Study) -> Iterator[Diagnostic]:
                 "varies more in training",
                 "put dropout after the last bn (Li, Chen, Hu and Yang, 2019)",
                 [(node, "keeps a running variance")],
+            )
+
+
+def equal_weights(about: Study) -> Iterator[Diagnostic]:
+    """W0205: weights that all begin at 0, with layers that learn behind them; a join or an output may want that.
+
+    E. Sokolov, Foundations of Deep Learning, lecture 5: Optimisation, Architectures, 2023: no symmetries; A. Perminov,
+    Introduction to Neural Networks, 2025, asks why.
+    """
+    for node in about.layers:
+        if str(node.own.rule) != ZEROS or node.own.frozen:
+            continue
+        reader = about.only_read_by(node)
+        while reader and len(reader.inputs) == 1 and not reader.expansion.multiplies:
+            reader = about.only_read_by(reader)
+        if reader and len(reader.inputs) == 1:
+            yield advice(
+                "W0205",
+                node,
+                f"units of this `{node.kind}` begin alike, get equal gradients and stay alike",
+                "all begins at 0",
+                "write init=he, or leave init out (Sokolov, lecture 5, 2023)",
+                [(reader, "learns from equal units")],
             )

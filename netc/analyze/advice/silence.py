@@ -11,7 +11,7 @@ from netc.errors import Diagnostic, did_you_mean
 from netc.syntax import ast
 
 CODES: Final = frozenset(
-    {"W0001", "W0002", "W0101", "W0102", "W0103", "W0104", "W0201", "W0202", "W0203", "W0204"}
+    {"W0001", "W0002", "W0101", "W0102", "W0103", "W0104", "W0201", "W0202", "W0203", "W0204", "W0205"}
 )
 _ALLOW: Final = re.compile(r"#\s*allow\s+(W\w+(?:\s*,\s*W\w+)*)\s*(?::\s*(.*?))?\s*$")
 

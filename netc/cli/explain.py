@@ -1,0 +1,92 @@
+"""`netc explain`: the page of a layer, a setting, an error or a piece of advice."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Final
+
+import click
+
+from netc.cli.output import say, width
+from netc.errors import did_you_mean
+
+SCHEMA: Final = "netc.explain/1"
+
+
+@click.command("explain", epilog="Without a NAME it lists all pages.")
+@click.argument("name", required=False, metavar="[NAME|CODE]")
+@click.option("--json", "as_json", is_flag=True, help="The page, or the list, as JSON.")
+def command(name: str | None, as_json: bool) -> None:
+    """Show the page of a layer, a loss, a setting, or of the code of an error or a warning.
+
+    \b
+    Example:
+      netc explain conv
+      netc explain E0302
+    """
+    from netc.explain import code_pages, pages
+
+    codes, names = code_pages(), pages()
+    if name is None:
+        _list(as_json)
+        return
+    code, kind = codes.get(name.upper()), names.get(name.lower())
+    found = code or kind
+    if found is None:
+        near = did_you_mean(name, [*names, *codes]) or "netc explain lists them all"
+        raise click.UsageError(f"there is no page of `{name}`; {near}")
+    if not as_json:
+        say(found.text())
+        return
+    about: dict[str, Any]
+    if code:
+        about = {
+            "code": code.code,
+            "title": code.title,
+            "meaning": code.meaning,
+            "sources": list(code.sources),
+        }
+        about |= {"wrong": code.wrong or None, "right": code.right or None}
+    else:
+        assert kind
+        told = [
+            {"name": a.name, "takes": a.kind, "default": None if a.required else a.default_text}
+            for a in kind.arguments
+        ]
+        about = {
+            "name": kind.name,
+            "what": kind.what,
+            "about": kind.about,
+            "arguments": told,
+            "example": kind.example,
+        }
+    say(json.dumps({"schema": SCHEMA, **about}, indent=2, ensure_ascii=False))
+
+
+def _list(as_json: bool) -> None:
+    """Every page with its first line."""
+    from netc.analyze.table import cut
+    from netc.explain import code_pages, pages
+
+    codes = {c.code: c.title for c in code_pages().values()}
+    names = {p.name: (p.what, " ".join(p.about.split("\n\n")[0].split())) for p in pages().values()}
+    if as_json:
+        out = {"schema": SCHEMA, "names": {n: what for n, (what, _) in names.items()}, "codes": codes}
+        say(json.dumps(out, indent=2, ensure_ascii=False))
+        return
+    limit = width(sys.stdout)
+    lead = max(len(name) for name in names) + 2
+    groups: dict[str, list[str]] = {}
+    for name, (what, line) in names.items():
+        groups.setdefault(what, []).append(f"  {name:<{lead}}{line}")
+    for code, title in codes.items():
+        what = "advice" if code.startswith("W") else "mistakes"
+        groups.setdefault(what, []).append(f"  {code:<{lead}}{title}")
+    lines = [
+        line
+        for what, rows in groups.items()
+        for line in (f"{what.removeprefix('a ').removeprefix('an ').capitalize()}:", *rows, "")
+    ]
+    for line in lines[:-1]:
+        say(line if limit is None else cut(line, limit))

@@ -1,0 +1,117 @@
+"""Every page of `netc explain` is true: wrong examples fail as they say, mended ones and those of layers pass."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from netc.analyze.advice import CODES, advice_of_file
+from netc.errors import NetError
+from netc.explain import code_pages, pages
+from netc.layers import LAYERS
+from netc.layers.initial import INITS
+from netc.loading import load_text
+from netc.train.settings import OPTIMIZERS, SCHEDULES, STOPS
+from tests.command import CHECKOUT, Command
+
+# Several files, unreadable ones, or ones too large for a page; test_messages.py, test_parse.py have cases of them.
+WITHOUT_EXAMPLE = {"E0801", "E0802", "E0803", "E0804", "E0807", "E0821", "E0823", "E0824"}
+
+
+def codes(text: str) -> list[str]:
+    """All that `netc check` finds in a text."""
+    try:
+        loaded = load_text(text)
+    except NetError as error:
+        return [d.code for d in error.diagnostics]
+    if loaded.diagnostics:
+        return [d.code for d in loaded.diagnostics]
+    return [d.code for d in advice_of_file({k: v.facts for k, v in loaded.nets.items()}, loaded.file)]
+
+
+@pytest.mark.parametrize("code", sorted(code_pages().keys() - WITHOUT_EXAMPLE))
+def test_an_example_has_its_mistake_and_its_mend_mends_it(code: str) -> None:
+    page = code_pages()[code]
+    assert codes(page.wrong) == [code]
+    assert page.mends
+    assert all(page.wrong.count(old) >= 1 for old, _ in page.mends)
+    assert codes(page.right) == []
+
+
+def test_only_what_no_single_file_shows_has_no_example() -> None:
+    assert {c for c, p in code_pages().items() if not p.wrong} == WITHOUT_EXAMPLE
+
+
+def test_every_code_of_the_source_has_a_page_and_no_other() -> None:
+    used: set[str] = set(CODES)
+    for path in (CHECKOUT / "netc").rglob("*.py"):
+        used |= set(re.findall(r"\bE0\d{3}\b", path.read_text(encoding="utf-8")))
+    # E0199 says that something has no meaning yet, and goes away with the last of it.
+    assert used - code_pages().keys() <= {"E0199"}
+    assert code_pages().keys() <= used
+
+
+@pytest.mark.parametrize("code", sorted(CODES - {"W0001", "W0002"}))
+def test_advice_cites_its_source(code: str) -> None:
+    page = code_pages()[code]
+    assert page.sources
+    assert all(re.search(r"\b(19|20)\d\d\b", source) for source in page.sources)
+    assert f"# allow {code}: " in page.text()
+
+
+@pytest.mark.parametrize("name", pages())
+def test_the_example_of_a_page_is_right(name: str) -> None:
+    page = pages()[name]
+    assert not [c for c in codes(page.example) if c.startswith("E")]
+    assert re.search(rf"\b{name}\b", page.example)
+    assert page.about
+    text = page.text()
+    assert all(f"  {a.name}" in text for a in page.arguments)
+    assert all(a.kind in text for a in page.arguments)
+
+
+def test_everything_that_can_be_named_has_a_page() -> None:
+    for registry in (LAYERS, INITS, OPTIMIZERS, SCHEDULES, STOPS):
+        assert registry.keys() <= pages().keys()
+
+
+# ---- The command -----------------------------------------------------------------------------------------------------
+
+
+def test_pages_are_printed(netc: Command) -> None:
+    layer = netc("explain", "conv")
+    assert layer.code == 0
+    assert "Σ over c, r, s" in layer.out
+    assert "  stride=1 " in layer.out
+    code = netc("explain", "w0201")
+    assert code.out.startswith("W0201: a bias before batch normalisation")
+    assert "Ioffe" in code.out
+
+
+def test_the_list_names_every_page(netc: Command) -> None:
+    done = netc("explain")
+    assert done.code == 0
+    listed = set(re.findall(r"^  (\S+) ", done.out, re.MULTILINE))
+    assert listed == pages().keys() | code_pages().keys()
+
+
+def test_json(netc: Command) -> None:
+    found = json.loads(netc("explain", "maxpool", "--json").out)
+    assert found["schema"] == "netc.explain/1"
+    assert found["arguments"][1] == {
+        "name": "stride", "takes": "an int of at least 1, or (height, width)", "default": "kernel",
+    }  # fmt: skip
+    assert codes(json.loads(netc("explain", "E0302", "--json").out)["right"]) == []
+    assert json.loads(netc("explain", "--json").out)["names"].keys() == pages().keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("desne", "did you mean `dense`?"), ("E0333", "did you mean `E03"), ("%", "lists them")],
+)
+def test_an_unknown_name_gets_a_suggestion(name: str, said: str, netc: Command) -> None:
+    done = netc("explain", name)
+    assert done.code == 2
+    assert said in " ".join(done.err.split())
