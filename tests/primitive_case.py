@@ -23,6 +23,7 @@ from netc.runtime import compile_program
 from netc.types import TensorType
 from tests.application import Application, Draw, image, numbers, pads, pair, sizes
 from tests.norm_case import NORMS
+from tests.sampling_case import lookup, lookup_grad, resample, resample_grad
 
 # ---- Contractions ------------------------------------------------------------------------------------------
 
@@ -215,7 +216,10 @@ def in_top(draw: Draw) -> Application:
 
 def swap(draw: Draw) -> Application:
     shape = draw(sizes(1, 3)), draw(st.integers(1, 40)), draw(st.integers(1, 40))
-    return Application(ops.swap, (numbers(draw, *shape),), {}, 0)
+    if draw(st.booleans()):
+        return Application(ops.swap, (numbers(draw, *shape),), {}, 0)
+    shape, axis = (*image(draw), draw(sizes(1, 3))), draw(st.integers(0, 3))
+    return Application(ops.swap, (numbers(draw, *shape),), {"axis": axis}, 0)
 
 
 def concat(draw: Draw) -> Application:
@@ -320,7 +324,7 @@ CASES: dict[str, Callable[[Draw], Application]] = {
     for f in (
         conv, conv_data, conv_weights, dot, maxpool, maxpool_grad, avgpool, avgpool_grad, sum_to, spread, moments,
         batch_norm, batch_norm_grad, softmax, softmax_grad, softmax_xent, softmax_xent_grad, in_top, swap, concat, cut,
-        uncut, fill, reshape, dropout_mask, fused,
+        uncut, fill, reshape, dropout_mask, fused, resample, resample_grad, lookup, lookup_grad,
     )
 } | NORMS | {op.name: pointwise(op) for op in ops.ALL.values() if op.body is not None}  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final, cast
 
 from netc.analyze.facts import Facts
@@ -37,7 +38,7 @@ class FieldFact:
 TOTALS: Final = ("params", "macs", "flops", "depth", "memory")
 
 
-def _square(pair: tuple[int, int] | None) -> Any:
+def _square(pair: tuple[int | Fraction, int | Fraction] | None) -> Any:
     """One number where height and width agree; `whole` where it is the whole input."""
     if pair is None:
         return "whole"

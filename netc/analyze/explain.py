@@ -10,9 +10,9 @@ from netc.analyze.receptive import Axis
 from netc.analyze.report import activation_bytes
 from netc.graph.model import Graph, Node, Weight
 from netc.ir.builder import Builder
-from netc.layers import Window, conv, dense, join, pool
-from netc.layers.base import SIDES, Layer, resolve_padding
-from netc.ops.windows import Pair, reach
+from netc.layers import Window, conv, dense, join, pool, transpose_conv
+from netc.layers.base import SIDES, Layer, Seen, map_size
+from netc.ops.windows import reach
 from netc.sizes import Size, Undecided, equal, floor_div
 from netc.types import ITEM_BYTES, TensorType, physical
 
@@ -29,14 +29,14 @@ def explain(facts: Facts, node: Node) -> str:
     sections: list[Section] = [
         ("input", [f"{n.path} {n.type!r}" for n in inputs]),
         ("output", [*_output(layer, types, node.type), repr(node.type)]),
-        ("parameters", _weights([w for w in node.expansion.weights if w.trained], node.expansion.params)),
-        ("MACs", _macs(node)),
+        ("parameters", _parameters(node)),
+        ("MACs", _macs(node, types[0])),
         ("FLOPs", _flops(layer, types, node.expansion.flops)),
         ("memory", [_memory(node)]),
         ("field", _field(facts, node, inputs)),
     ]
     if node.expansion.state:
-        kept = [w for w in node.expansion.weights if not w.trained]
+        kept = [w for w in node.expansion.weights if not w.parameter]
         sections.insert(3, ("state", _weights(kept, node.expansion.state)))
     s = node.span
     head = [f"{graph.name}.{node.path}: {node.describe()}", f"{s.file}:{s.line}:{s.col}"]
@@ -53,6 +53,14 @@ def find(graph: Graph, name: str) -> Node | None:
     return graph.node(name) if name in graph.tensors else None
 
 
+def _parameters(node: Node) -> list[str]:
+    """Weights of its own; those of another layer are counted there."""
+    if node.owner:
+        return [f"0: its weights are those of `{node.owner}`, which counts them"]
+    frozen = ["frozen: they are not trained"] if node.expansion.frozen else []
+    return [*_weights([w for w in node.expansion.weights if w.parameter], node.expansion.params), *frozen]
+
+
 def _lines(section: Section) -> list[str]:
     name, lines = section
     return ["", *(f"{name if i == 0 else '':<12}{line}" for i, line in enumerate(lines))]
@@ -64,7 +72,7 @@ def _lines(section: Section) -> list[str]:
 def _output(layer: Layer, types: Sequence[TensorType], out: TensorType) -> list[str]:
     x = types[0]
     match layer:
-        case conv.Conv() | pool.MaxPool() | pool.AvgPool():
+        case conv.Convolving() | pool.Pooling():
             return _window_sizes(layer, x, out)
         case dense.Flatten():
             return [f"{times(x.shape[1:], '·')} = {_count(out.shape[1:])} numbers in a row"]
@@ -79,19 +87,15 @@ def _output(layer: Layer, types: Sequence[TensorType], out: TensorType) -> list[
             return []
 
 
-def _window_sizes(
-    layer: conv.Conv | pool.MaxPool | pool.AvgPool, x: TensorType, out: TensorType
-) -> list[str]:
-    """⌊(I + P − reach) / S⌋ + 1 along both axes; once where they are the same."""
-    height, width = x.shape[2:]
-    dilation: Pair = (1, 1) if isinstance(layer, pool.AvgPool) else layer.dilation
-    stride = layer.stride or layer.kernel
-    pad = resolve_padding(layer.pad, (height, width), layer.kernel, stride, dilation)
-    up = not isinstance(layer, conv.Conv) and layer.round == "ceil"
+def _window_sizes(layer: conv.Convolving | pool.Pooling, x: TensorType, out: TensorType) -> list[str]:
+    """⌊(I + P − reach) / S⌋ + 1 along both axes; once where they are the same, or where there is one."""
+    size = map_size(x)
+    frame = layer.frame(size, x.rank)
+    up = isinstance(layer, pool.Pooling) and layer.round == "ceil"
     left, right = "⌈⌉" if up else "⌊⌋"
     told: list[str] = []
     for i, k, s, (before, after), d, o in zip(
-        (height, width), layer.kernel, stride, pad, dilation, out.shape[2:], strict=True
+        size, frame.kernel, frame.stride, frame.pad, frame.dilation, map_size(out), strict=True
     ):
         padded = f"{i} + {before} + {after}" if before or after else str(i)
         spans = f"{reach(k, d)}" if d == 1 else f"({d}·({k} − 1) + 1)"
@@ -99,6 +103,8 @@ def _window_sizes(
         cut = up and not equal(floor_div(held + (s - 1), s) + 1, o)
         late = ", less one window that would start beyond the input" if cut else ""
         told.append(f"{left}({padded} − {spans}) / {s}{right} + 1 = {o}{late}")
+    if x.rank == 3:
+        return [f"length {told[1]}"]
     if told[0] == told[1]:
         return [f"height and width {told[0]}"]
     return [f"{side} {text}" for side, text in zip(SIDES, told, strict=True)]
@@ -137,15 +143,17 @@ def _weights(weights: Sequence[Weight], total: int) -> list[str]:
     )
 
 
-def _macs(node: Node) -> list[str]:
+def _macs(node: Node, x: TensorType) -> list[str]:
     e = node.expansion
     if e.macs == 0:
         return ["0: no weights are multiplied with"]
-    weight = next(w for w in e.weights if w.name == "weight")
-    pixels = node.type.shape[2:]
+    weights = [times(w.shape, "·") for w in e.weights if len(w.shape) > 1]
+    each = weights[0] if len(weights) == 1 else f"({' + '.join(weights)})"
+    transposed = isinstance(node.layer, transpose_conv.ConvTranspose)  # a window for each pixel that goes in
+    pixels = (x if transposed else node.type).shape[2:]
     if not pixels:
-        return [f"each of {times(weight.shape, '·')} weights once = {exact(e.macs)}"]
-    return [f"{times(pixels, '·')} places · {times(weight.shape, '·')} weights = {exact(e.macs)}"]
+        return [f"each of {each} weights once = {exact(e.macs)}"]
+    return [f"{times(pixels, '·')} places · {each} weights = {exact(e.macs)}"]
 
 
 def _flops(layer: Layer, types: tuple[TensorType, ...], total: int | None) -> list[str]:
@@ -190,7 +198,7 @@ def _field(facts: Facts, node: Node, inputs: Sequence[Node]) -> list[str]:
     for axis in range(2):
         after = field.axes[axis]
         if isinstance(sight, tuple):
-            told.append(_through(before[0][axis], sight[axis], after))
+            told.append(_through(before[0][axis], sight[1 - axis if field.turned else axis], after))
         elif len(before) > 1:
             told.append(_hull([b[axis] for b in before], after))
         else:
@@ -207,10 +215,19 @@ def _triple(a: Axis) -> str:
     return f"size {a.size}, stride {a.stride}, padding {a.pad}"
 
 
-def _through(a: Axis, w: Window, after: Axis) -> str:
+def _through(a: Axis, w: Seen, after: Axis) -> str:
     """Araujo, Norris and Sim, 2019: r + d(k − 1)·S, S·s, P + p·S."""
+    if not isinstance(w, Window):
+        step = f"{w.step}·u" if w.step > 1 else "u"
+        first, last = (
+            f"⌊({step} + {c}) / {w.over}⌋" if c else f"⌊{step} / {w.over}⌋" for c in (w.low, w.high)
+        )
+        seen = first if first == last else f"{first} to {last}"
+        return f"{_triple(after)}: index u sees {seen}".replace("+ -", "− ")
+    if any(p.stairs for p in a.paths):
+        return _triple(after)
     if len(a.paths) > 1:
-        strides = ", ".join(str(s) for s, _, _ in a.paths)
+        strides = ", ".join(str(p.stride) for p in a.paths)
         return f"{_triple(after)}, by a window of {w.kernel} over paths of strides {strides}"
     spread = f"{w.dilation}·({w.kernel} − 1)" if w.dilation > 1 else f"({w.kernel} − 1)"
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Final
 
 from netc.sizes import Floor, Size
@@ -67,7 +68,7 @@ def _scaled(count: int, base: int, units: tuple[str, ...], space: str) -> str:
     return f"{value:.{digits}f}{space}{units[unit]}"
 
 
-def pair(sides: tuple[int, int] | None) -> str:
+def pair(sides: tuple[int | Fraction, int | Fraction] | None) -> str:
     """Height and width as one number where they agree.
 
     >>> pair((5, 5)), pair((3, 1)), pair(None)

@@ -6,52 +6,59 @@ window of kernel k, stride s, padding p and dilation d below it makes of that
     S' = S·s,   lo' = lo − S·p,   hi' = hi + S·(d(k − 1) − p)
 
 so size r = hi − lo + 1, stride S and padding P = −lo agree with Araujo, Norris and Sim, "Computing Receptive Fields
-of Convolutional Neural Networks", Distill 2019, equations 2 to 5.  Where paths meet, those of equal stride are merged
-into their hull, which is exact for every index; paths of different strides are kept side by side, and the hull is
-taken index by index.  A tensor is *aligned* if all its paths agree in stride and in centre.
+of Convolutional Neural Networks", Distill 2019, equations 2 to 5.  What enlarges a map (an upsampling, a transposed
+convolution) sees from ⌊(m·u + a) / f⌋ to ⌊(m·u + b) / f⌋: ends become staircases, kept exactly (`stairs.py`), and the
+stride S·m/f a fraction.  Where paths meet, those of one form are merged into their hull, which is exact for every
+index; others are kept side by side, and the hull is taken index by index.  A tensor is *aligned* if all its paths
+agree in stride and in centre.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
+from netc.analyze.stairs import Path, merged, widest
 from netc.graph.model import Graph, Node
-from netc.layers.base import Window
+from netc.layers.base import Seen, Window
+from netc.layers.join import Concat
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The field along one axis: for each stride S the interval (lo, hi) at index 0."""
+    """The field along one axis: the paths that lead to it, of increasing stride."""
 
-    paths: tuple[tuple[int, int, int], ...]  # (S, lo, hi), S increasing
+    paths: tuple[Path, ...]
     aligned: bool = True
 
     def at(self, u: int) -> tuple[int, int]:
         """First and last input index, not clipped to the input, that output index `u` sees."""
-        return min(s * u + lo for s, lo, _ in self.paths), max(s * u + hi for s, _, hi in self.paths)
+        ends = [path.at(u) for path in self.paths]
+        return min(first for first, _ in ends), max(last for _, last in ends)
 
     @property
     def size(self) -> int:
-        """How many inputs index 0 sees: every index, where all strides are equal."""
-        low, high = self.at(0)
-        return high - low + 1
+        """How many inputs an index sees: the most that any index does, where all strides are equal, else index 0."""
+        return widest(self.paths)
 
     @property
-    def stride(self) -> int:
-        return self.paths[-1][0]
+    def stride(self) -> int | Fraction:
+        """How many inputs apart the fields of neighbours are; of several paths the largest."""
+        stride = self.paths[-1].stride
+        return stride.numerator if stride.denominator == 1 else stride
 
     @property
     def pad(self) -> int:
         return -self.at(0)[0]
 
-    def through(self, w: Window) -> Axis:
-        paths = (
-            (s * w.stride, lo - s * w.pad, hi + s * (w.dilation * (w.kernel - 1) - w.pad))
-            for s, lo, hi in self.paths
-        )
-        return Axis(tuple(paths), self.aligned)
+    def through(self, w: Seen) -> Axis:
+        if isinstance(w, Window):
+            step, low, high, over = w.stride, -w.pad, w.dilation * (w.kernel - 1) - w.pad, 1
+        else:
+            step, low, high, over = w.step, w.low, w.high, w.over
+        return Axis(tuple(path.after(step, low, high, over) for path in self.paths), self.aligned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +66,23 @@ class Field:
     """The field of a tensor over height and width.
 
     `whole`: some path sees the entire input (dense after flatten, gap, a gate); `axes` is then the field of the
-    paths that do not, or None where there are none.
+    paths that do not, or None where there are none.  `turned`: rows and columns have changed places, so that the
+    input's height is seen by the column of a pixel, and its width by the row.
     """
 
     axes: tuple[Axis, Axis] | None
     whole: bool = False
+    turned: bool = False
+
+    def at(self, row: int, column: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """First and last row, first and last column of the input that a pixel sees, not clipped to the input.
+
+        None where only paths that see the entire input lead to it.
+        """
+        if self.axes is None:
+            return None
+        first, second = (column, row) if self.turned else (row, column)
+        return self.axes[0].at(first), self.axes[1].at(second)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -75,7 +94,7 @@ class Field:
         return (self.axes[0].size, self.axes[1].size) if self.axes else None
 
     @property
-    def stride(self) -> tuple[int, int] | None:
+    def stride(self) -> tuple[int | Fraction, int | Fraction] | None:
         return (self.axes[0].stride, self.axes[1].stride) if self.axes else None
 
     @property
@@ -87,7 +106,8 @@ class Field:
         return self.axes is None or all(a.aligned for a in self.axes)
 
 
-_POINT: Final = Field((Axis(((1, 0, 0),)), Axis(((1, 0, 0),))))
+_PIXEL: Final = Axis((Path(1, 0, 0),))
+_POINT: Final = Field((_PIXEL, _PIXEL))
 
 
 def fields(graph: Graph) -> tuple[Field | None, ...]:
@@ -100,8 +120,10 @@ def fields(graph: Graph) -> tuple[Field | None, ...]:
 
 def _field(node: Node, graph: Graph, so_far: list[Field | None]) -> Field | None:
     if node.layer is None:
-        return _POINT if node.type.rank == 4 else None
+        return _POINT if node.type.rank in (3, 4) else None
     known = [so_far[i] for i in node.inputs]
+    if isinstance(node.layer, Concat) and node.layer.axis != "C":
+        known = _in_a_row(node, graph, known)
     seen = _join([f for f in known if f is not None])
     if seen is None:
         return None
@@ -110,29 +132,50 @@ def _field(node: Node, graph: Graph, so_far: list[Field | None]) -> Field | None
         return seen
     if sight == "whole":
         return Field(None, True)
+    if sight == "turned":
+        return Field(seen.axes, seen.whole, not seen.turned)
+    return _through(seen, *sight)
+
+
+def _through(seen: Field, along_height: Seen, along_width: Seen) -> Field:
     if seen.axes is None:
         return seen
-    (height, width), (first, second) = seen.axes, sight
-    return Field((height.through(first), width.through(second)), seen.whole)
+    if seen.turned:
+        along_height, along_width = along_width, along_height
+    height, width = seen.axes
+    return Field((height.through(along_height), width.through(along_width)), seen.whole, seen.turned)
+
+
+def _in_a_row(node: Node, graph: Graph, known: list[Field | None]) -> list[Field | None]:
+    """The operands of a concatenation along height or width, each from the place where it begins."""
+    assert isinstance(node.layer, Concat)
+    axis = "NCHW".index(node.layer.axis)
+    out: list[Field | None] = []
+    start = 0
+    for i, field in zip(node.inputs, known, strict=True):
+        shifts = Window(1, 1, start if axis == 2 else 0), Window(1, 1, start if axis == 3 else 0)
+        out.append(field and _through(field, *shifts))
+        size = graph.nodes[i].type.shape[axis]
+        if not isinstance(size, int):
+            return [Field(None, True)]  # where the next begins is not known
+        start += size
+    return out
 
 
 def _join(fields: list[Field]) -> Field | None:
     if len(fields) <= 1:
         return fields[0] if fields else None
-    local = [f.axes for f in fields if f.axes]
-    axes = (_hull(a[0] for a in local), _hull(a[1] for a in local)) if local else None
-    return Field(axes, any(f.whole for f in fields))
+    local = [f for f in fields if f.axes]
+    if not local or len({f.turned for f in local}) > 1:  # a row and a column at once: no rectangle
+        return Field(None, True)
+    both = [f.axes for f in local if f.axes]
+    axes = _hull(a[0] for a in both), _hull(a[1] for a in both)
+    return Field(axes, any(f.whole for f in fields), local[0].turned)
 
 
 def _hull(axes: Iterable[Axis]) -> Axis:
-    """All paths of several tensors: of equal stride one hull; aligned if strides and centres all agree."""
-    merged: dict[int, tuple[int, int]] = {}
-    centres: set[tuple[int, int]] = set()
-    aligned = True
-    for axis in axes:
-        aligned = aligned and axis.aligned
-        for s, lo, hi in axis.paths:
-            low, high = merged.get(s, (lo, hi))
-            merged[s] = (min(low, lo), max(high, hi))
-            centres.add((s, lo + hi))
-    return Axis(tuple((s, *merged[s]) for s in sorted(merged)), aligned and len(centres) == 1)
+    """All paths of several tensors, merged; aligned if strides and centres all agree."""
+    found = list(axes)
+    paths = [path for axis in found for path in axis.paths]
+    aligned = all(axis.aligned for axis in found) and len({path.centre for path in paths}) == 1
+    return Axis(merged(paths), aligned)

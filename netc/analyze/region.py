@@ -63,7 +63,7 @@ def region(facts: Facts, asked: str) -> Region:
     for i, size, what in zip(index, node.type.shape[2:], ("rows", "columns"), strict=True):
         if isinstance(size, int) and i >= size:
             raise NoRegion(f"`{node.path}` has {size} {what}, 0 to {size - 1}, and no {i}")
-    ends = (field.axes[0].at(index[0]), field.axes[1].at(index[1])) if field.axes else (None, None)
+    ends = field.at(*index) or (None, None)
     maps = [n for n in graph.inputs if n.type.rank == 4]
     inside = [(n, seen) for n, seen in zip(maps, _inside(graph, node, index, maps, ends), strict=True)]
     return Region(graph.name, node, index, field, *ends, tuple(inside))

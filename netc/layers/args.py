@@ -122,9 +122,10 @@ def said(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def integer(*, at_least: int = 0, default: Any = MISSING) -> Any:
+def integer(*, at_least: int = 0, default: Any = MISSING, default_text: str = "") -> Any:
     """A whole number."""
-    return _spec(f"an int of at least {at_least}", lambda v: _as_int(v, at_least), default)
+    kind = f"an int of at least {at_least}"
+    return _spec(kind, lambda v: _as_int(v, at_least), default, text=default_text)
 
 
 def boolean(*, default: Any = MISSING) -> Any:
@@ -196,6 +197,19 @@ def pair(*, at_least: int = 1, default: Any = MISSING, default_text: str = "") -
     return _spec(kind, lambda v: _as_pair(v, at_least), default, text=default_text)
 
 
+def _as_sides(value: Any) -> Padding:
+    items = as_tuple(value)
+    if items and len(items) == 2 and all(isinstance(side, tuple) for side in items):
+        return _as_pair(items[0], 0), _as_pair(items[1], 0)
+    height, width = _as_pair(value, 0)
+    return (height, height), (width, width)
+
+
+def sides(*, default: Any = MISSING) -> Any:
+    """An int for every side, `(h, w)`, or `((t, b), (l, r))`."""
+    return _spec("an int, (h, w) or ((t, b), (l, r))", _as_sides, default)
+
+
 def _as_padding(value: Any) -> Pad:
     if isinstance(value, Word):
         if value.id == "valid":
@@ -206,11 +220,7 @@ def _as_padding(value: Any) -> Pad:
             f"takes an int, (h, w), ((t, b), (l, r)), valid, half or same, not {said(value)}",
             did_you_mean(value.id, ("valid", "half", "same")),
         )
-    items = as_tuple(value)
-    if items and len(items) == 2 and all(isinstance(side, tuple) for side in items):
-        return _as_pair(items[0], 0), _as_pair(items[1], 0)
-    height, width = _as_pair(value, 0)
-    return (height, height), (width, width)
+    return _as_sides(value)
 
 
 def padding() -> Any:

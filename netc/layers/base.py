@@ -35,7 +35,22 @@ class Window:
     dilation: int = 1
 
 
-Sight = tuple[Window, Window] | Literal["point", "whole"]
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """How an output index sees inputs that lie further apart than outputs, along one axis.
+
+    Index u sees ⌊(step·u + low) / over⌋ to ⌊(step·u + high) / over⌋.
+    """
+
+    over: int
+    low: int = 0
+    high: int = 0
+    step: int = 1
+
+
+Seen = Window | Rise
+#: Along height and width; `turned` where they change places.
+Sight = tuple[Seen, Seen] | Literal["point", "whole", "turned"]
 
 
 class Layer:
@@ -107,8 +122,8 @@ def need_map(kind: str, x: Value) -> tuple[Size, Size, int]:
 
 
 def map_size(x: TensorType) -> Sizes:
-    """Height and width of a feature map of logical type `x`."""
-    return x.shape[2], x.shape[3]
+    """Height and width of a feature map of logical type `x`; a line is a map of height 1."""
+    return (x.shape[2], x.shape[3]) if x.rank == 4 else (1, x.shape[2])
 
 
 def need_known(kind: str, size: Size) -> int:

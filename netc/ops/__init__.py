@@ -29,6 +29,7 @@ from netc.ops.contract import conv, conv_data, conv_weights, dot
 from netc.ops.fused import fused
 from netc.ops.groups import l2norm, l2norm_grad, lrn, lrn_grad, standardise, standardise_grad
 from netc.ops.labels import pick, unpick, vector
+from netc.ops.lookup import lookup, lookup_grad
 from netc.ops.normalise import (
     batch_norm,
     batch_norm_grad,
@@ -62,6 +63,7 @@ from netc.ops.pointwise import (
 from netc.ops.pool import avgpool, avgpool_grad, maxpool, maxpool_grad
 from netc.ops.primitive import Application, Emit, Primitive, Value
 from netc.ops.random import dropout_mask
+from netc.ops.sampling import resample, resample_grad
 from netc.ops.shape import concat, cut, fill, reshape, spread, sum_to, swap, uncut
 
 ALL = {p.name: p for p in list(globals().values()) if isinstance(p, Primitive)}
@@ -108,6 +110,8 @@ __all__ = [
     "leaky_grad",
     "log_softmax",
     "log_softmax_grad",
+    "lookup",
+    "lookup_grad",
     "lrn",
     "lrn_grad",
     "maxpool",
@@ -120,6 +124,8 @@ __all__ = [
     "prelu_grad",
     "relu",
     "relu_grad",
+    "resample",
+    "resample_grad",
     "reshape",
     "root",
     "scale",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from netc._lazy import lazy_module
 from netc.ops.primitive import Application, Emit, Primitive, Types, Value, elements, known, one_gradient
-from netc.ops.windows import Padding, Pair, reach, window_count
+from netc.ops.windows import Padding, Pair, Sizes, reach, window_count
 from netc.types import TensorType
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ conv = Primitive(
 def _conv_data_type(
     g: TensorType,
     w: TensorType,
-    size: Pair,
+    size: Sizes,
     stride: Pair,
     pad: Padding,
     dilation: Pair = (1, 1),
@@ -153,6 +153,15 @@ def _conv_data_meaning(
             at = taps((out_h, out_w), stride, dilation, r, s)
             xp[at] += np.einsum("nijgk,cgk->nijgc", gg, wg[r, s], optimize=True)
     return np.ascontiguousarray(xp[:, top : top + h, left : left + width]).reshape(n, h, width, -1)
+
+
+def _conv_data_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
+    """Of a transposed convolution: `conv` goes back, and the two operands of `conv_weights` change places."""
+    x, w = at.inputs
+    g = one_gradient(gs)
+    params = {name: value for name, value in at.params.items() if name != "size"}
+    window = tuple(map(known, w.type.shape[:2]))
+    return b(conv, g, w, **params), b(conv_weights, g, x, window=window, **params)
 
 
 def _conv_weights_type(
@@ -191,11 +200,13 @@ def _conv_weights_macs(inputs: Types, outputs: Types, _params: dict[str, Any]) -
     return elements(inputs[1]) * prod(map(known, outputs[0].shape[:3]))
 
 
-#: The gradient of `conv` by its input of height and width `size`: each window gives back what it took.
+#: The gradient of `conv` by its input of height and width `size`: each window gives back what it took.  Forward,
+#: it is the transposed convolution.
 conv_data = Primitive(
     "conv_data",
     _conv_data_type,
     _conv_data_meaning,
+    _conv_data_gradient,
     flops=lambda i, o, p: 2 * _conv_data_macs(i, o, p),
     macs=_conv_data_macs,
 )

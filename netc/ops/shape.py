@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netc._lazy import lazy_module
@@ -19,7 +20,7 @@ from netc.ops.primitive import (
     no_cost,
     one_gradient,
 )
-from netc.sizes import Size, equal
+from netc.sizes import Size, equal, lowest
 from netc.types import NUMPY_NAME, DType, Shape, TensorType
 
 if TYPE_CHECKING:
@@ -32,9 +33,18 @@ else:
 
 def _reshape_type(x: TensorType, shape: Shape) -> Types:
     out = TensorType(shape, x.dtype)
-    if elements(out) != elements(x):
+    (pixels, open_out), (before, open_before) = _factors(out), _factors(x)
+    same = pixels == before if open_out == open_before else elements(out) == elements(x)
+    if not same:
         raise TypeError(f"{x!r} cannot be seen as {out!r}")
     return (out,)
+
+
+def _factors(t: TensorType) -> tuple[int, list[str]]:
+    """The product of the known sizes, and the symbolic ones that it is multiplied with."""
+    return prod(s for s in t.shape if isinstance(s, int)), sorted(
+        str(s) for s in t.shape if not isinstance(s, int)
+    )
 
 
 def _reshape_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
@@ -50,20 +60,21 @@ reshape = Primitive(
     view=True,
 )
 
-# ---- swap: (B, P, Q) to (B, Q, P) -------------------------------------------------------------------------
+# ---- swap: (B, P, Q, …) to (B, Q, P, …) -------------------------------------------------------------------
 
 
-def _swap_type(x: TensorType) -> Types:
-    batch, p, q = x.shape
-    return (TensorType((batch, q, p), x.dtype),)
+def _swap_type(x: TensorType, axis: int = 1) -> Types:
+    shape = list(x.shape)
+    shape[axis], shape[axis + 1] = shape[axis + 1], shape[axis]
+    return (TensorType(tuple(shape), x.dtype),)
 
 
-#: Exchanges the last two axes of a rank-3 tensor: what NCHW at the door and NHWC inside take, and `flatten`.
+#: Exchanges an axis with the next: what NCHW at the door and NHWC inside take, `flatten`, `shuffle`, `transpose`.
 swap = Primitive(
     "swap",
     _swap_type,
-    lambda x: np.ascontiguousarray(x.transpose(0, 2, 1)),
-    lambda b, at, gs: (b(swap, one_gradient(gs)),),
+    lambda x, axis=1: np.ascontiguousarray(np.swapaxes(x, axis, axis + 1)),
+    lambda b, at, gs: (b(swap, one_gradient(gs), **at.params),),
     flops=no_cost,
 )
 
@@ -93,7 +104,7 @@ def _concat_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> 
 
 
 def _cut_type(x: TensorType, axis: int, start: int, stop: int) -> Types:
-    if not 0 <= start < stop <= known(x.shape[axis]):
+    if not 0 <= start < stop <= lowest(x.shape[axis]):
         raise TypeError(f"{start}..{stop} is not inside axis {axis} of {x!r}")
     return (TensorType((*x.shape[:axis], stop - start, *x.shape[axis + 1 :]), x.dtype),)
 

@@ -240,17 +240,45 @@ FIELDS = {
         "b = x -> conv(1, 7) -> conv(1, 3)",
         "y = a + b",
     ],
+    "upsampling": ["y = x -> upsample((2, 3)) -> conv(1, 3)"],
+    "interpolation": ["y = x -> upsample((2, 3), mode=bilinear) -> conv(1, (2, 3))"],
+    "down and up": ["y = x -> avgpool(2) -> conv(1, 3) -> upsample(2) -> conv(1, 3)"],
+    "down and up by others": ["y = x -> conv(1, 3, stride=3) -> upsample(2) -> conv(1, 2) -> upsample(3)"],
+    "up, down and up": ["y = x -> upsample(3) -> conv(1, 4, stride=2) -> upsample(2) -> conv(1, 2)"],
+    "a transposed convolution": ["y = x -> conv(2, 3, stride=2) -> conv_transpose(1, (2, 3), stride=2)"],
+    "transposed from the input on": [
+        "y = x -> conv_transpose(2, 4, stride=2, pad=1) -> conv_transpose(1, (3, 5), stride=(1, 3), dilation=(2, 1))"
+    ],
+    "a net of the form U": [
+        "a = x -> pad(((0, 3), (3, 0))) -> conv(1, 3, pad=half)",
+        "b = a -> avgpool(2)",
+        "c = b -> avgpool(2) -> conv(1, (1, 2), pad=same)",
+        "d = c -> conv_transpose(1, 2, stride=2)",
+        "e = [d, b] -> concat -> conv(1, 3, pad=half) -> upsample(2)",
+        "y = [e, a] -> concat -> conv(1, 3, pad=half)",
+    ],
+    "uneven stretches": ["y = x -> conv(1, 3, stride=2, pad=2) -> adaptive_avgpool((4, 3))"],
+    "slices": ["y = x -> slice(H, 3, 12) -> slice(W, 5) -> conv(1, 3, stride=2)"],
+    "columns for rows": [
+        "y = x -> conv(1, (5, 1), stride=(2, 1)) -> transpose -> conv(1, (2, 3), stride=(3, 1), pad=((0, 1), (0, 0)))"
+    ],
+    "one below the other": ["a = x -> conv(1, 3, pad=half)", "y = [a, x] -> concat(axis=H) -> conv(1, 2)"],
+    "a separable convolution": [
+        "y = x -> depthwise(3, dilation=2, multiplier=2) -> separable(1, 3, stride=2)"
+    ],
+    "norms of windows": ["y = x -> pool(2, l2) -> pool((1, 3), mean, stride=1)"],
 }
+NOT_EXACT = {"one below the other"}  # which operand a pixel sees is not told apart: the field is a hull
 
 
-@pytest.mark.parametrize("lines", FIELDS.values(), ids=FIELDS.keys())
-def test_field_is_the_support_of_a_gradient(lines: list[str]) -> None:
+@pytest.mark.parametrize("name", FIELDS)
+def test_field_is_the_support_of_a_gradient(name: str) -> None:
     """All weights are positive, so nothing cancels: what a pixel touches lies inside its field and reaches
     both ends.
 
     Where the field hangs over the input, padding inside the net may keep a pixel from some of what is left.
     """
-    body = "\n".join([f"input x: [N, 1, {SIDE_LENGTH}, {SIDE_LENGTH}]", *lines, "output y"])
+    body = "\n".join([f"input x: [N, 1, {SIDE_LENGTH}, {SIDE_LENGTH}]", *FIELDS[name], "output y"])
     graph = load_text(f"net T {{\n{body}\n}}\n").must_be_right().nets["T"].graph
     field = fields(graph)[graph.tensors["y"]]
     assert field
@@ -264,11 +292,12 @@ def test_field_is_the_support_of_a_gradient(lines: list[str]) -> None:
         cotangent[...] = 0
         cotangent[(0, *pixel)] = 1
         touched = once(values)["grad x"][0, :, :, 0] != 0
-        for axis, u, seen in zip(field.axes, pixel, (touched.any(1), touched.any(0)), strict=True):
-            first, last = axis.at(u)
+        ends = field.at(*pixel)
+        assert ends
+        for (first, last), seen in zip(ends, (touched.any(1), touched.any(0)), strict=True):
             reached = np.flatnonzero(seen)
             assert first <= reached.min() <= reached.max() <= last
-            if 0 <= first <= last < SIDE_LENGTH:
+            if 0 <= first <= last < SIDE_LENGTH and name not in NOT_EXACT:
                 inside += 1
                 assert (reached.min(), reached.max()) == (first, last)
-    assert inside
+    assert inside or name in NOT_EXACT

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netc.layers import LAYERS, Layer
-from netc.layers.base import resolve_padding
 from netc.types import N, TensorType
 from tests.layer_case import (
     Arrays,
@@ -30,6 +29,7 @@ from tests.layer_case import (
     written,
 )
 from tests.torch_pointwise import MORE
+from tests.torch_windows import WINDOWS
 
 torch.set_num_threads(1)
 BATCH = 3
@@ -40,48 +40,8 @@ Tensor = torch.Tensor
 # ---- What each layer is in PyTorch: (layer, inputs, weights by name, training) -> result ---------------------------
 
 
-def padding(layer: Any, x: Tensor, stride: Any) -> tuple[int, int, int, int]:
-    """Left, right, top, bottom: the order of `F.pad`."""
-    dilation = getattr(layer, "dilation", (1, 1))
-    (top, bottom), (left, right) = resolve_padding(layer.pad, x.shape[2:], layer.kernel, stride, dilation)
-    return left, right, top, bottom
-
-
-def conv(layer: Any, x: list[Tensor], w: dict[str, Tensor], training: bool) -> Tensor:
-    x0 = F.pad(x[0], padding(layer, x[0], layer.stride))
-    return F.conv2d(x0, w["weight"], w.get("bias"), layer.stride, 0, layer.dilation, layer.groups)
-
-
 def dense(layer: Any, x: list[Tensor], w: dict[str, Tensor], training: bool) -> Tensor:
     return F.linear(x[0], w["weight"], w.get("bias"))
-
-
-def pads_itself(layer: Any, pads: tuple[int, int, int, int]) -> bool:
-    """Whether PyTorch's pools have such a padding: equal on both sides, and at most half of the kernel."""
-    left, right, top, bottom = pads
-    return (left, top) == (right, bottom) and 2 * top <= layer.kernel[0] and 2 * left <= layer.kernel[1]
-
-
-def maxpool(layer: Any, x: list[Tensor], w: dict[str, Tensor], training: bool) -> Tensor:
-    stride = layer.stride or layer.kernel
-    pads = padding(layer, x[0], stride)
-    if pads_itself(layer, pads):
-        pad, ceil = (pads[2], pads[0]), layer.round == "ceil"
-        return F.max_pool2d(x[0], layer.kernel, stride, pad, layer.dilation, ceil)
-    assert layer.round == "floor"  # padding by hand would change where the last window may start
-    return F.max_pool2d(F.pad(x[0], pads, value=float("-inf")), layer.kernel, stride, 0, layer.dilation)
-
-
-def avgpool(layer: Any, x: list[Tensor], w: dict[str, Tensor], training: bool) -> Tensor:
-    stride = layer.stride or layer.kernel
-    pads = padding(layer, x[0], stride)
-    if pads_itself(layer, pads):
-        pad, ceil = (pads[2], pads[0]), layer.round == "ceil"
-        return F.avg_pool2d(x[0], layer.kernel, stride, pad, ceil, layer.count_pad)
-    assert layer.round == "floor"
-    mean = F.avg_pool2d(F.pad(x[0], pads), layer.kernel, stride)
-    inside = F.avg_pool2d(F.pad(torch.ones_like(x[0]), pads), layer.kernel, stride)
-    return mean if layer.count_pad else mean / inside
 
 
 def bn(layer: Any, x: list[Tensor], w: dict[str, Tensor], training: bool) -> Tensor:
@@ -103,26 +63,29 @@ def simple(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda layer, x, w, training: f(*x)
 
 
-ORACLES: dict[str, Callable[..., Tensor]] = {
-    "conv": conv,
-    "dense": dense,
-    "maxpool": maxpool,
-    "avgpool": avgpool,
-    "bn": bn,
-    "gap": simple(lambda x: x.mean((2, 3), keepdim=True)),
-    "flatten": simple(lambda x: x.flatten(1)),
-    "relu": simple(F.relu),
-    "tanh": simple(torch.tanh),
-    "sigmoid": simple(torch.sigmoid),
-    "softplus": simple(F.softplus),
-    "softmax": simple(lambda x: F.softmax(x, 1)),
-    "add": join(torch.add),
-    "sub": join(torch.sub),
-    "mul": join(torch.mul),
-    "concat": lambda layer, x, w, training: torch.cat(x, "NCHW".index(layer.axis)),
-    "mse": lambda layer, x, w, training: layer.weight * F.mse_loss(*x),
-} | MORE
-DRAWN_AT_RANDOM = {"dropout", "drop_path"}  # masks differ by design; tests/backend holds its gradient and its rate
+ORACLES: dict[str, Callable[..., Tensor]] = (
+    {
+        "dense": dense,
+        "bn": bn,
+        "flatten": simple(lambda x: x.flatten(1)),
+        "relu": simple(F.relu),
+        "tanh": simple(torch.tanh),
+        "sigmoid": simple(torch.sigmoid),
+        "softplus": simple(F.softplus),
+        "softmax": simple(lambda x: F.softmax(x, 1)),
+        "add": join(torch.add),
+        "sub": join(torch.sub),
+        "mul": join(torch.mul),
+        "concat": lambda layer, x, w, training: torch.cat(x, "NCHW".index(layer.axis)),
+        "mse": lambda layer, x, w, training: layer.weight * F.mse_loss(*x),
+    }
+    | MORE
+    | WINDOWS
+)
+DRAWN_AT_RANDOM = {
+    "dropout",
+    "drop_path",
+}  # masks differ by design; tests/backend holds its gradient and its rate
 
 
 def test_every_layer_has_an_oracle() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netc.analyze.receptive import Axis, Field, fields
+from netc.analyze.stairs import MOST_PATHS, Path
 from netc.graph.model import Graph
 from netc.layers.base import Window
 from netc.loading import load_text
 
-POINT = Axis(((1, 0, 0),))
+POINT = Axis((Path(1, 0, 0),))
 
 
 def net(*lines: str, size: int = 64) -> Graph:
@@ -28,7 +32,7 @@ def field(*lines: str, of: str = "y", size: int = 64) -> Field:
     return found
 
 
-def rsp(f: Field) -> tuple[int, int, int]:
+def rsp(f: Field) -> tuple[Any, ...]:
     """Size, stride and padding of a field that is the same in height and width."""
     height, width = zip(f.local or (), f.stride or (), f.pad or (), strict=True)
     assert height == width
@@ -238,3 +242,71 @@ def test_stacked_kernels(kernel: int, sizes: list[int]) -> None:
 
 def test_a_stride_widens_what_follows() -> None:
     assert through([Window(3, 2), Window(3)]).size == 7
+
+
+# ---- Enlargements -----------------------------------------------------------------------------------------------
+
+
+def test_enlargements_have_fractions_as_strides() -> None:
+    assert rsp(field("y = x -> upsample(4) -> conv(1, 3)")) == (2, Fraction(1, 4), 0)
+    assert rsp(field("y = x -> conv_transpose(1, 4, stride=2, pad=1)")) == (2, Fraction(1, 2), 1)
+    assert rsp(field("y = x -> maxpool(4) -> upsample(2) -> conv(1, 3)")) == (8, 2, 0)
+
+
+def test_down_and_up_is_a_stride_of_one() -> None:
+    f = field("y = x -> maxpool(2) -> maxpool(2) -> upsample(2) -> upsample(2)")
+    assert rsp(f) == (4, 1, 0)
+    assert f.aligned
+    assert [f.at(u, 0) for u in (0, 3, 4)] == [((0, 3), (0, 3)), ((0, 3), (0, 3)), ((4, 7), (0, 3))]
+
+
+def test_a_shortcut_over_an_enlargement_is_not_aligned() -> None:
+    f = field("a = x -> maxpool(2) -> upsample(2)", "y = a + x")
+    assert rsp(f) == (2, 1, 0)
+    assert not f.aligned
+
+
+def test_rows_and_columns_change_places() -> None:
+    f = field("y = x -> conv(1, (3, 5)) -> transpose -> conv(1, (1, 3), stride=(1, 2), pad=((0, 0), (1, 0)))")
+    assert f.turned
+    assert f.size == (5, 5)
+    assert f.stride == (2, 1)
+    assert f.at(7, 1) == ((1, 5), (7, 11))
+    g = field("a = x -> conv(1, 3, pad=half)", "b = a -> transpose", "y = a + b")
+    assert g.whole  # row 0 of the one and column 0 of the other lie in no rectangle
+
+
+def test_lines_are_maps_of_height_one() -> None:
+    text = (
+        "net T {\ninput x: [N, 2, 40]\ny = x -> conv(3, 5, stride=2, pad=half) -> maxpool(3)\noutput y\n}\n"
+    )
+    graph = load_text(text).must_be_right().nets["T"].graph
+    f = fields(graph)[graph.tensors["y"]]
+    assert f
+    assert (f.size, f.stride, f.pad) == ((1, 9), (1, 6), (0, 2))
+
+
+def test_parts_one_after_the_other_begin_where_the_last_ended() -> None:
+    f = field(
+        "a = x -> conv(1, 3, stride=(2, 1), pad=((0, 0), (1, 1)))",
+        "y = [a, x] -> concat(axis=H) -> conv(1, 1)",
+        size=63,
+    )
+    assert f.axes
+    assert f.axes[0].at(31) == (0, 64)  # the first row of x, or the row after the last of a
+
+
+def test_many_ways_down_and_up_stay_few() -> None:
+    lines: list[str] = []
+    before = "x"
+    for i in range(12):
+        lines += [
+            f"a{i} = {before} -> maxpool(2) -> upsample(2)",
+            f"b{i} = {before} -> maxpool(3) -> upsample(3)",
+            f"t{i} = a{i} + b{i}",
+        ]
+        before = f"t{i}"
+    f = field(*lines, f"y = {before} -> relu", size=60)
+    assert f.axes
+    assert len(f.axes[0].paths) <= MOST_PATHS
+    assert not f.aligned

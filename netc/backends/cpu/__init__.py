@@ -1,6 +1,6 @@
 """The CPU backend: kernels compiled by Numba, shared by all sizes and cached on disk.
 
-`bind` asks, for each equation, which kernels do it (`contract`, `simple`, `loops`), compiles or loads them,
+`bind` asks, for each equation, which kernels do it (`contract`, `simple`, `sampling`, `loops`), compiles or loads them,
 and returns one step for each call.  See README.md.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from netc.backends.cpu import contract, loops, norms, simple
+from netc.backends.cpu import contract, loops, norms, sampling, simple
 from netc.backends.cpu.call import Borrow, Bound, Call, Lowering
 from netc.backends.cpu.threads import LARGE, default_threads, share
 from netc.ir.program import Equation, Program
@@ -28,6 +28,7 @@ _BY_NAME: Final[dict[str, Lowering]] = {
         simple.swap, simple.concat, simple.cut, simple.uncut, simple.fill, simple.dropout_mask,
         norms.standardise, norms.standardise_grad, norms.lrn, norms.lrn_grad, norms.l2norm, norms.l2norm_grad,
         norms.log_softmax, norms.log_softmax_grad, norms.pick, norms.unpick, norms.vector,
+        sampling.resample, sampling.resample_grad, sampling.lookup, sampling.lookup_grad,
     )
 }  # fmt: skip
 

@@ -165,9 +165,12 @@ def in_top(b: Bound) -> list[Call]:
 
 
 def swap(b: Bound) -> list[Call]:
-    """Strips of the exchanged axis in parallel."""
-    batch, p, q = b.shape(0)
+    """Strips of the exchanged axis in parallel, or its rows where stretches are exchanged."""
+    shape, axis = b.shape(0), b.params.get("axis", 1)
+    batch, (p, q), inner = prod(shape[:axis]), shape[axis : axis + 2], prod(shape[axis + 2 :])
     k = kernels("move")
+    if inner > 1:
+        return [Call(k.swap_rows, batch * q, (*b.inputs, *b.outputs, p, q, inner), b.work)]
     return [Call(k.swap, batch * -(-q // k.TILE), (*b.inputs, *b.outputs, p, q), b.work)]
 
 

@@ -45,6 +45,15 @@ def swap(lo, hi, x, y, p, q):
 
 
 @kernel
+def swap_rows(lo, hi, x, y, p, q, inner):
+    """x `(batch, P, Q, inner)` to y `(batch, Q, P, inner)`; units lo..hi of batch · Q."""
+    for unit in range(lo, hi):
+        base, j = unit // q * p * q, unit % q
+        for i in range(p):
+            copy(x, (base + i * q + j) * inner, y, (base + j * p + i) * inner, inner)
+
+
+@kernel
 def spread(lo, hi, x, y, rows, inner):
     """x `(outer, inner)` to y `(outer, rows, inner)`; rows lo..hi of outer · rows."""
     for row in range(lo, hi):
