@@ -129,12 +129,12 @@ def _data(loaded: Loaded, compiled: Compiled, given: str | None) -> Dataset:
 
 def fitted(graph: Graph, spec: TrainSpec, dataset: Dataset) -> Dataset:
     """The data in the shapes of the net.  Raises DataError where they do not fit."""
-    from netc.layers.loss import SoftmaxXent
+    from netc.layers.loss import LABELLED
     from netc.train.data import fit
 
-    logits = next((t.operands[0] for t in spec.losses if isinstance(t.layer, SoftmaxXent)), None)
+    logits = next((t.operands[0] for t in spec.losses if isinstance(t.layer, LABELLED)), None)
     classes = graph.node(logits).type.dims_after(1)[0] if logits is not None else None
-    return fit(dataset, graph.inputs[0].type.dims_after(1), classes)
+    return fit(dataset, graph.inputs[0].type.dims_after(1), classes, spec.target[1].dims_after(1))
 
 
 def _free(net: str) -> Path:

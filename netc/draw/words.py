@@ -12,7 +12,8 @@ from netc.types import TensorType
 # The families are the files of netc/layers/: a layer added there is coloured like its kin.
 FAMILIES: Final = ("conv", "pool", "dense", "activation", "normalise", "join")
 # Told by the shapes, or of no interest in a figure; the tooltip gives the layer as it was written.
-_UNSAID: Final = ("pad", "bias", "eps", "momentum", "affine", "round", "count_pad")
+_UNSAID: Final = ("pad", "bias", "eps", "momentum", "affine", "scale", "round", "count_pad")
+_PLAIN: Final = ("p", "axis", "slope", "form")  # told by the value alone
 _SIGNS: Final = {"+": "+", "-": "−", "*": "×"}
 
 
@@ -65,7 +66,7 @@ def brief(layer: Layer) -> str:
         parts.append(f"/{_side(stride)}")
     for name, value in values.items():
         if name not in _UNSAID and value != usual[name]:
-            parts.append(_side(value) if name in ("p", "axis") else f"{name} {_side(value)}")
+            parts.append(_side(value) if name in _PLAIN else f"{name} {_side(value)}")
     return f"{layer.kind} {', '.join(parts)}".rstrip()
 
 

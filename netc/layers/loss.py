@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from netc import ops
 from netc.ir.builder import Builder
@@ -149,6 +149,10 @@ class Hinge(Layer):
         over = b(ops.relu, b(ops.shift, b(ops.sub, x, mine), offset=self.margin))
         # the label itself is `margin` over, and does not count
         return b(ops.shift, mean(b, over, self.weight), offset=-self.weight * self.margin / classes)
+
+
+#: Losses whose second operand is a class for each row of the first.
+LABELLED: Final = (SoftmaxXent, NegativeLogLikelihood, Hinge)
 
 
 # ---- Of two tensors of one type ---------------------------------------------------------------------------

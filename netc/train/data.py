@@ -90,7 +90,9 @@ def load_digits() -> Dataset:
     return split_three_ways("digits", as_floats(pixels[:, None] / 16), as_targets(labels))
 
 
-def fit(dataset: Dataset, input_shape: tuple[int, ...], classes: int | None) -> Dataset:
+def fit(
+    dataset: Dataset, input_shape: tuple[int, ...], classes: int | None, label_shape: tuple[int, ...] = ()
+) -> Dataset:
     """`dataset` as a net takes it, or an error that says what does not fit.
 
     Images without a channel, (N, H, W), become (N, 1, H, W) for a net that takes one channel, and all images
@@ -101,12 +103,13 @@ def fit(dataset: Dataset, input_shape: tuple[int, ...], classes: int | None) -> 
         input_shape: the shape of one example, such as (1, 28, 28) or (784,).
         classes: how many classes the net tells apart; None where targets are not labels, which then become
             float32.
+        label_shape: () where an example has one label, (H, W) where each of its pixels has.
 
     Raises:
         DataError: counts, shapes or labels do not fit, or a value is not finite.
     """
     train, validation, test = (
-        _fit_split(f"{dataset.name}: {part}", split, input_shape, classes)
+        _fit_split(f"{dataset.name}: {part}", split, input_shape, classes, label_shape)
         for part, split in (
             ("training", dataset.train),
             ("validation", dataset.validation),
@@ -116,14 +119,16 @@ def fit(dataset: Dataset, input_shape: tuple[int, ...], classes: int | None) -> 
     return Dataset(dataset.name, train, validation, test, classes)
 
 
-def _fit_split(where: str, split: Split, input_shape: tuple[int, ...], classes: int | None) -> Split:
+def _fit_split(
+    where: str, split: Split, input_shape: tuple[int, ...], classes: int | None, label_shape: tuple[int, ...]
+) -> Split:
     if len(split.x) != len(split.y):
         raise DataError(f"{where} data have {len(split.x):,} examples and {len(split.y):,} targets")
     if len(split.x) == 0:
         raise DataError(f"{where} data are empty")
     x = fit_examples(where, split.x, input_shape)
     if classes is not None:
-        _check_labels(where, split.y, classes)
+        _check_labels(where, split.y, classes, label_shape)
         return Split(x, split.y)
     targets = split.y.astype(np.float32, copy=False)
     _check_finite(f"{where} target", targets)
@@ -154,14 +159,16 @@ def _check_finite(what: str, values: Floats) -> None:
         raise DataError(f"{what} {int(finite.argmin())} holds a value that is not a finite float32")
 
 
-def _check_labels(where: str, y: Labels | Floats, classes: int) -> None:
-    if y.dtype != np.int64 or y.ndim != 1:
+def _check_labels(where: str, y: Labels | Floats, classes: int, shape: tuple[int, ...]) -> None:
+    if y.dtype != np.int64 or y.shape[1:] != shape:
+        wanted = f"{sizes(shape)} class labels" if shape else "one class label"
         kind = "floats" if y.dtype != np.int64 else f"{sizes(y.shape[1:])} numbers for each example"
-        raise DataError(f"{where} targets are {kind}, where one class label for each example was expected")
-    wrong = (y < 0) | (y >= classes)  # (N,)
+        raise DataError(f"{where} targets are {kind}, where {wanted} for each example was expected")
+    rows = y.reshape(len(y), -1)  # (N, labels of an example)
+    wrong = (rows < 0) | (rows >= classes)
     if wrong.any():
-        at = int(wrong.argmax())
+        at, which = divmod(int(wrong.argmax()), rows.shape[1])
         raise DataError(
-            f"{where} example {at} has the label {int(y[at])}, "
+            f"{where} example {at} has the label {int(rows[at, which])}, "
             f"and the net's {classes} classes are 0 to {classes - 1}"
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from netc.graph.model import Graph
 from netc.ir.program import Input, Program
 from netc.layers.activation import Softmax
-from netc.layers.loss import SoftmaxXent
+from netc.layers.loss import LABELLED, SoftmaxXent
 from netc.lower import inference
 from netc.runtime import Backend, Executable, compile_program
 from netc.train import checkpoint
@@ -231,7 +231,7 @@ class Model:
 
     def _labels_in_range(self, name: str, labels: Array) -> None:
         for term in self.spec.losses:
-            if isinstance(term.layer, SoftmaxXent) and term.operands[1] == name:
+            if isinstance(term.layer, LABELLED) and term.operands[1] == name:
                 classes = self.graph.node(term.operands[0]).type.shape[1]
                 assert isinstance(classes, int)
                 if labels.min() < 0 or labels.max() >= classes:
