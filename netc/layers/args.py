@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
 from typing import Any, Final, Literal, cast
 
 from netc.errors import did_you_mean
@@ -63,6 +64,7 @@ def _spec(
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
+@cache  # a class has one answer, and a large net asks for it with every layer
 def arguments(layer: type) -> tuple[Argument, ...]:
     """The arguments of a layer in their order, read off its fields."""
     out: list[Argument] = []
