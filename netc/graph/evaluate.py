@@ -160,6 +160,9 @@ class Evaluator:
         a: Any = self(e.left)
         b: Any = self(e.right)
         if e.op == "+" and _both_lists(a, b):
+            if len(a) + len(b) > MAX_LIST:
+                message = f"a list of {len(a) + len(b):,} is longer than the limit of {MAX_LIST:,}"
+                raise self.fail("E0820", message, e.span)
             return [*a, *b]
         if isinstance(a, Form) or isinstance(b, Form):
             return arithmetic(e, a, b, self)

@@ -86,6 +86,8 @@ class _Finder:
     def _under_root(self, item: ast.Import, folder: str) -> str | None:
         """The path under the root, `..` taken out; None where it is not allowed, which is told."""
         written = item.path.value
+        if "\0" in written:
+            return None  # told of as what cannot be seen
         windows = PureWindowsPath(written)
         if PurePosixPath(written).is_absolute() or windows.drive or windows.root:
             self._refuse("E0822", f"an import is relative to its file, and `{written}` is absolute", item)

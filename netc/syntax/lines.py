@@ -42,6 +42,7 @@ class Line:
     kind: Literal["open", "statement", "close", "item"]
     tokens: list[Token]
     reported: bool  # its mistake has been told; another would be a consequence
+    deep: bool = False  # its brackets are nested deeper than MAX_NESTING, so it is not parsed
 
 
 class Splitter:
@@ -149,6 +150,7 @@ class _Statement:
         self.open: list[Token] = []
         self.branches = False  # an `if` or `for` waits for its `{`
         self.reported = False
+        self.deep = False
 
     def line(self) -> Line:
         s = self.s
@@ -162,18 +164,18 @@ class _Statement:
                 break
             if token.type != "_NL" and self._take(token):
                 s.header = self.out
-                return Line("open", self.out, self.reported)
+                return Line("open", self.out, self.reported, self.deep)
             s.at += 1
         if self.open:
             self._give_up()
         last = self.out[-1] if self.out else self.first
         self.out.append(_line_end(last))
         if not self.is_header:
-            return Line("statement", self.out, self.reported)
+            return Line("statement", self.out, self.reported, self.deep)
         if self.first.type in _BODY and self._goes_on_deeper(s.at + 1):
             s.header = self.out
-            return Line("open", self.out, self.reported)
-        return Line("item", self.out, self.reported)
+            return Line("open", self.out, self.reported, self.deep)
+        return Line("item", self.out, self.reported, self.deep)
 
     def _is_lost(self, token: Token) -> bool:
         """Whether this bracket shows that another was not closed, on a statement's line before."""
@@ -201,6 +203,7 @@ class _Statement:
                     return True
                 self.branches = False
             if len(self.open) == MAX_NESTING:
+                self.deep = True
                 self._tell(
                     "E0806", f"brackets are nested deeper than {MAX_NESTING}, the most netc reads", token
                 )
@@ -306,8 +309,7 @@ class _Statement:
 
     def _lost_opener(self) -> Token:
         """The bracket that was not closed: the first within the innermost braces."""
-        inner = [o for o in self.open if o.type != "LBRACE"]
-        return inner[0] if inner else self.open[0]
+        return next((o for o in self.open[:MAX_NESTING] if o.type != "LBRACE"), self.open[0])
 
     def _next_statement(self) -> int | None:
         """Where the lines after the lost bracket turn back to the statement's indentation."""

@@ -41,6 +41,8 @@ class Machine:
         self.values: list[Value] = []
         self.places: list[Place | None] = []
         self.depths: list[int] = []
+        # Rules that only hand on their one child, as most steps from an atom to an expression do.
+        self.hands_on = [r.size == 1 and r.origin[0] == "_" and r.keep == (0,) for r in tables.rules]
 
     @property
     def height(self) -> int:
@@ -60,6 +62,9 @@ class Machine:
             if action >= 0:
                 self._push(action, value, place, 1)
                 return None
+            if self.hands_on[-1 - action]:
+                self.states[-1] = t.actions[self.states[-2]][t.rules[-1 - action].origin]
+                continue
             self._reduce(-1 - action)
             if kind == "$END" and self.states[-1] == t.end:
                 return self.values[-1]

@@ -101,6 +101,8 @@ class _Parser:
 
     def _feed(self, line: Line) -> bool:
         """Whether the statement parsed; if not, its mistake is told, and the machine is as it was before."""
+        if line.deep:
+            return False
         base = None
         for at, token in enumerate(line.tokens):
             try:
