@@ -37,18 +37,18 @@ def resample_grad(draw: Draw) -> Application:
     return Application(ops.resample_grad, (numbers(draw, *shape),), params, shape[axis], True)
 
 
-def _ids(draw: Draw) -> tuple[Any, int, int]:
-    """Numbers of rows, one before the first and one after the last among them; how many rows; how long each."""
+def _ids(draw: Draw, beyond: int) -> tuple[Any, int, int]:
+    """Numbers of rows, of up to `beyond` rows at both ends that are not there; how many rows; how long each."""
     count, shape = draw(sizes()), draw(st.sampled_from([(3,), (1,), (2, 5), (2, 1, 70)]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return rng.integers(-1, count + 1, shape), count, draw(st.sampled_from([1, 3, 16, 130]))
+    return rng.integers(-beyond, count + beyond, shape), count, draw(st.sampled_from([1, 3, 16, 130]))
 
 
 def lookup(draw: Draw) -> Application:
-    ids, count, c = _ids(draw)
+    ids, count, c = _ids(draw, 0)
     return Application(ops.lookup, (numbers(draw, count, c), ids), {}, 0)
 
 
 def lookup_grad(draw: Draw) -> Application:
-    ids, count, c = _ids(draw)
+    ids, count, c = _ids(draw, 1)
     return Application(ops.lookup_grad, (ids, numbers(draw, *ids.shape, c)), {"count": count}, ids.size, True)
