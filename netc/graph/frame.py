@@ -54,11 +54,11 @@ class Frame:
 
     def unused(self, read: set[str]) -> list[ast.Ident]:
         """What the body defines and nothing reads; a slip of the pen, told already, leaves nothing unused."""
-        meant = {nearest(name, self.defined) for name in read if name not in self.scope}
+        used = read | {nearest(name, self.defined) for name in read if name not in self.scope}
         return [
             ident
             for name, ident in self.defined.items()
-            if name not in read | meant and self.scope.get(name) is not POISON
+            if name not in used and self.scope.get(name) is not POISON
         ]
 
     def next_name(self, kind: str) -> str:

@@ -32,6 +32,7 @@ def draw(i: Input, rule: Rule, seed: int) -> NDArray[np.float32]:
 def _given(i: Input, init: Init) -> NDArray[np.float32]:
     """The numbers that the layer says, which are (out, in, R, S), or (R, S) for every filter."""
     shape = tuple(int(size) for size in i.outer_shape if isinstance(size, int))
-    outer: NDArray[np.float32] = np.broadcast_to(np.array(init.numbers, np.float32), shape)
+    outer: NDArray[np.float32] = np.empty(shape, np.float32)  # (out, in, R, S)
+    outer[...] = np.array(init.numbers, np.float32)
     back = sorted(range(len(i.door)), key=i.door.__getitem__)  # the inverse permutation
     return np.transpose(outer, back) if i.door else outer
