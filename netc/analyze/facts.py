@@ -12,7 +12,10 @@ from netc.graph.model import Graph, Node, total
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that inference and training allocate, from the plans of the programs that would run."""
+    """Bytes that inference and training allocate, from the plans of the programs that would run.
+
+    What a kernel borrows for the time of one equation depends on the backend, and is not counted.
+    """
 
     infer: int
     train: int

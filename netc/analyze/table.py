@@ -207,7 +207,7 @@ def _totals(report: NetReport) -> list[tuple[str, str]]:
         ("FLOPs", f"{exact(f.flops)} an example, counting everything; one MAC is two FLOPs"),
         (
             "memory",
-            f"{size(m.infer)} to run and {size(m.train)} to train, weights included, "
+            f"{size(m.infer)} to run and {size(m.train)} to train, weights included, kernels' scratch not, "
             f"at a batch of {report.batch:,} example{examples}"
             if m
             else f"{UNKNOWN} to run and {UNKNOWN} to train"
