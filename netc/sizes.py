@@ -276,11 +276,27 @@ def constant(size: Size) -> int:
 
 
 def sign(size: Size) -> int:
-    """-1 where a size is negative at every residue, 1 where it never is.  Raises Undecided where both occur."""
-    signs = {value(size, at) >= 0 for at in _places(size)} if isinstance(size, Form) else {size >= 0}
-    if len(signs) != 1:
-        raise Undecided(f"whether {size} is negative depends on its value")
-    return 1 if signs.pop() else -1
+    """-1 where a size is negative for every value of its symbols, 1 where it never is.
+
+    Raises Undecided where both occur.  Over one period of each symbol the values are gone through; beyond it they
+    follow the slopes.
+    """
+    if isinstance(size, int):
+        return 1 if size >= 0 else -1
+    values = [value(size, at) for at in _places(size)]
+    first = {s.name: s.first() for s in symbols(size)}
+    slopes = [_slope(size, s, first) for s in symbols(size)]
+    if min(values) >= 0 and min(slopes) >= 0:
+        return 1
+    if max(values) < 0 and max(slopes) <= 0:
+        return -1
+    raise Undecided(f"whether {size} is negative depends on its value")
+
+
+def _slope(size: Size, symbol: Symbol, first: dict[str, int]) -> int:
+    """How much a size grows where a symbol grows by its period."""
+    step = lcm(period(size), symbol.modulus)
+    return value(size, first | {symbol.name: first[symbol.name] + step}) - value(size, first)
 
 
 def _places(size: Size) -> Iterator[dict[str, int]]:

@@ -125,12 +125,9 @@ class Evaluator:
                     e.span,
                     help=f"it has {', '.join(axes)}",
                 )
-            size = value.type.shape[axes.index(e.name)]
-            if not isinstance(size, int):
-                raise self.fail(
-                    "E0208", f"the batch size {size} is not known while a net is compiled", e.span
-                )
-            return size
+            if e.name == "N":
+                raise self.fail("E0208", "the batch size N is not known while a net is compiled", e.span)
+            return value.type.shape[axes.index(e.name)]
         parts: dict[str, Any] = getattr(value, "parts", {})  # a fact, such as a receptive field
         if e.name in parts:
             return parts[e.name]

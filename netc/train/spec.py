@@ -166,7 +166,9 @@ class _Reader:
     def _accuracy(self) -> list[Metric]:
         """Where no metric is asked for, a classifier of whole examples is measured by its accuracy."""
         first = self.losses[0]
-        of_rows = first.operands[0] in self.graph.tensors and self.graph.node(first.operands[0]).type.rank == 2
+        of_rows = (
+            first.operands[0] in self.graph.tensors and self.graph.node(first.operands[0]).type.rank == 2
+        )
         if isinstance(first.layer, loss.SoftmaxXent) and of_rows:
             return [Metric("accuracy", 1, (first.operands[0], first.operands[1]))]
         return []

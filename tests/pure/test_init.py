@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from netc.ir.program import Init, Input
-from netc.ops.primitive import Value
 from netc.layers.initial import INITS
+from netc.ops.primitive import Value
 from netc.train.init import draw
 from netc.types import TensorType
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netc.sizes import Size, Symbol, equal, floor_div, symbolic, value
+from netc.sizes import Size, Symbol, Undecided, as_form, equal, floor_div, sign, symbolic, value
 
 STEPS = st.lists(
     st.one_of(
@@ -16,7 +17,10 @@ STEPS = st.lists(
     max_size=7,
 )
 SYMBOLS = st.builds(
-    lambda m, r, least: Symbol("H", m, r % m, least), st.integers(1, 12), st.integers(0, 11), st.integers(1, 40)
+    lambda m, r, least: Symbol("H", m, r % m, least),
+    st.integers(1, 12),
+    st.integers(0, 11),
+    st.integers(1, 40),
 )
 
 
@@ -41,6 +45,25 @@ def test_equality_is_that_of_all_values(symbol: Symbol, one: list, other: list) 
     values = [symbol.first() + i * symbol.modulus for i in range(400)]
     same = all(value(a, {"H": h}) == value(b, {"H": h}) for h in values)
     assert found == same
+
+
+@given(SYMBOLS, STEPS, STEPS)
+def test_a_sign_is_that_of_all_values(symbol: Symbol, one: list, other: list) -> None:
+    a, b = walked(symbolic(symbol), one), walked(symbolic(symbol), other)
+    values = [value(as_form(a) - b, {"H": symbol.first() + i * symbol.modulus}) for i in range(3000)]
+    try:
+        found = sign(as_form(a) - b)
+    except Undecided:
+        return
+    assert all((v >= 0) == (found > 0) for v in values)
+
+
+def test_an_order_that_holds_for_some_values_is_undecided() -> None:
+    h = symbolic(Symbol("H", least=8))
+    assert sign(h - 8) == 1
+    assert sign(7 - h) == -1
+    with pytest.raises(Undecided):
+        sign(h - 17)
 
 
 @given(SYMBOLS, st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3), st.integers(1, 7)), max_size=8))
