@@ -214,7 +214,10 @@ class Model:
         if set(given) != set(names):
             raise ValueError(f"the net takes {', '.join(names)}; give them by name, as a dict")
         return {
-            n.name: self._fitted(n.name, given[n.name], n.type.shape, self.dtype) for n in self.graph.inputs
+            n.name: self._fitted(
+                n.name, given[n.name], n.type.shape, "int" if n.type.dtype == "int" else self.dtype
+            )
+            for n in self.graph.inputs
         }
 
     def _fitted(self, name: str, array: Any, shape: tuple[Size, ...], dtype: DType) -> Array:

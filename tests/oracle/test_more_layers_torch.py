@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import netc
 from netc.graph.expansion import expansion
 from netc.layers import LayerError
 from netc.sizes import Symbol, symbolic
@@ -186,3 +189,24 @@ def test_a_slice_of_a_symbolic_size_must_lie_in_its_least() -> None:
     t = TensorType((N, 4, symbolic(Symbol("H", least=4)), 8))
     with pytest.raises(LayerError, match="does not lie in the H of H"):
         expansion(Case("slice(H, 0, 5)", ()).layer, (t,))
+
+
+def test_a_net_takes_whole_numbers() -> None:
+    net = netc.parse(
+        "net W {\n  input t: int[N, 12]\n  y = t -> embedding(20, 6) -> conv(8, 3, pad=half) -> relu -> maxpool(2)"
+        " -> conv_transpose(4, 4, stride=2, pad=1) -> gap -> flatten -> dense(3)\n  output y\n}\n"
+    )
+    ids = np.random.default_rng(0).integers(0, 20, (5, 12))
+    here, there = (netc.compile(net, backend=backend) for backend in ("numpy", "cpu"))
+    weights = here.weights()
+    there.set_weights(weights)
+    found = here.predict(ids)
+    np.testing.assert_allclose(there.predict(ids), found, rtol=1e-5, atol=1e-6)
+    w = {name.removeprefix("W."): torch.from_numpy(np.array(array)) for name, array in weights.items()}
+    x = F.embedding(torch.from_numpy(ids), w["embedding1.weight"]).transpose(1, 2)
+    x = F.max_pool1d(F.conv1d(x, w["conv1.weight"], w["conv1.bias"], padding=1).relu(), 2)
+    x = F.conv_transpose1d(x, w["conv_transpose1.weight"], w["conv_transpose1.bias"], stride=2, padding=1)
+    wanted = F.linear(x.mean(2), w["dense1.weight"], w["dense1.bias"])
+    np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="must be integers"):
+        here.predict(ids / 2)

@@ -63,7 +63,7 @@ def test_check_tells_all_files_and_goes_on_after_a_wrong_one(netc: Command) -> N
     done = netc("check", "bad.net", "good.net", "lenet5")
     assert done.code == 1
     assert "good.net: 1 net (A), no mistakes" in done.out
-    assert "lenet5.net: 2 nets" in done.out
+    assert "lenet5.net: 3 nets" in done.out
     assert done.err.rstrip().endswith("bad.net: 1 error")
 
 
@@ -246,4 +246,4 @@ def test_input_needs_one_input(netc: Command) -> None:
 def test_input_that_does_not_fit_is_told_at_the_layer(netc: Command) -> None:
     done = netc("report", "lenet5", "--net", "LeNet5", "--input", "784")
     assert done.code == 1
-    assert "needs a feature map [N, C, H, W], and gets [N, 784]" in done.err
+    assert "needs a map [N, C, H, W] or [N, C, L], and gets [N, 784]" in done.err
