@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Command:
 def spawned(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
     """`python -m netc …` as a process of its own, its output in pipes."""
     command = [sys.executable, "-m", "netc", *map(str, arguments)]
+    # What a shell runs in the background ignores SIGINT, and so would its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         command,
         cwd=CHECKOUT,

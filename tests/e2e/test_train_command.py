@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from threading import Timer
 
 import jsonschema
 import numpy as np
@@ -166,8 +167,11 @@ def test_what_is_finished_is_kept(sent: signal.Signals, code: int, here: Path, n
             assert line, process.stderr.read().decode()
             seen += line.startswith(b"epoch")
         process.send_signal(sent)
+        last = Timer(60, process.kill)  # a signal that is lost fails the test and does not hang it
+        last.start()
         process.stdout.read()
         said = process.stderr.read().decode()
+        last.cancel()
     assert process.returncode == code
     assert "is kept in" in said
     assert "Traceback" not in said
