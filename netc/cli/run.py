@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from netc.errors import MissingDependency, NetError
 
 FAULT = 70  # EX_SOFTWARE of sysexits.h
 PIPE = 128 + signal.SIGPIPE
+_YOUNG = 50_000  # new objects between two collections: a compiler makes many, and hardly a cycle among them
 
 
 class Terminated(BaseException):
@@ -27,6 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     from netc.cli.group import netc
 
     take_any_encoding()
+    gc.set_threshold(_YOUNG)
     before = signal.signal(signal.SIGTERM, _terminate)
     rest = [a for a in arguments if a != "--debug"]  # it may stand anywhere
     try:

@@ -44,6 +44,11 @@ class _Group:
             v for v in own if v not in readers or any(r is None or id(r) not in inside for r in readers[v])
         ]
 
+    def arrays(self, readers: Readers) -> int:
+        """How many operands and results it has, or a bound above that if that is within the limit."""
+        bound = sum(len(m.inputs) + 1 for m in self.members)
+        return bound if bound <= MOST_ARRAYS else len(self.operands()) + len(self.results(readers))
+
 
 def fuse(program: Program) -> Program:
     """Joins pointwise equations; a value that is only used inside its group is never stored."""
@@ -74,7 +79,7 @@ def _grow(eq: Equation, group_of: dict[Value, _Group], readers: Readers, place: 
         if candidate is None or candidate.closed or candidate in joined or v.type != eq.outputs[0].type:
             continue
         wider = _Group([*candidate.members, *group.members], place)
-        if len(wider.operands()) + len(wider.results(readers)) <= MOST_ARRAYS:
+        if wider.arrays(readers) <= MOST_ARRAYS:
             joined.append(candidate)
             group = wider
     return group

@@ -40,7 +40,7 @@ def share_equal(program: Program) -> Program:
             now.update(zip(eq.outputs, seen[key], strict=True))
         else:
             seen[key] = eq.outputs
-            kept.append(replace(eq, inputs=inputs))
+            kept.append(eq if inputs == eq.inputs else replace(eq, inputs=inputs))
     return Program(
         program.inputs,
         tuple(kept),
@@ -50,7 +50,7 @@ def share_equal(program: Program) -> Program:
 
 
 def _params_key(params: Any) -> str:
-    return repr(sorted(params.items()))
+    return repr(sorted(params.items())) if params else ""
 
 
 PASSES: Final[tuple[Pass, ...]] = (share_equal, drop_unused, fuse)

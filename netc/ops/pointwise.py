@@ -50,6 +50,9 @@ def _fits(operand: Shape, result: Shape) -> bool:
 
 def pointwise_type(*operands: TensorType, **_params: Any) -> Types:
     """The type that all operands fit: of those of the highest rank, the larger size on each axis."""
+    first = operands[0]
+    if all(t == first for t in operands[1:]):  # most are so, and a net has thousands
+        return (first,)
     rank = max(t.rank for t in operands)
     first, *others = (t for t in operands if t.rank == rank)
     shape = first.shape

@@ -8,6 +8,7 @@ of their own above them.
 
 from __future__ import annotations
 
+from bisect import bisect, bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,12 +36,15 @@ def pack(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
     >>> pack([Buffer(0, 2, 64), Buffer(1, 2, 64), Buffer(3, 4, 128)])
     ([0, 64, 0], 128)
     """
-    tries = [
-        _sweep(buffers),
-        _sweep([Buffer(-b.end, -b.start, b.nbytes) for b in buffers]),
-        _by_size(buffers),
-    ]
-    return min(tries, key=lambda t: t[1])
+    least, _ = live_peak(buffers, max((b.end for b in buffers), default=-1) + 1)
+    best = _sweep(buffers)
+    if best[1] > least:  # none can be smaller than what is live at once
+        best = min(best, _sweep([Buffer(-b.end, -b.start, b.nbytes) for b in buffers]), key=_arena)
+    return min(best, _by_size(buffers), key=_arena) if best[1] > least else best
+
+
+def _arena(packing: tuple[list[int], int]) -> int:
+    return packing[1]
 
 
 def live_peak(buffers: Sequence[Buffer], equations: int) -> tuple[int, int]:
@@ -61,55 +65,80 @@ def live_peak(buffers: Sequence[Buffer], equations: int) -> tuple[int, int]:
 def _sweep(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
     """Through time: what ended gives its bytes back, what starts gets the tightest hole, or the top."""
     offsets = [0] * len(buffers)
-    holes: list[tuple[int, int]] = []  # (offset, size), ascending and never adjacent
+    needs = [b.padded for b in buffers]
+    holes = _Holes()
     top = 0
     ending = sorted(range(len(buffers)), key=lambda i: buffers[i].end)
     ended = 0
     for i in sorted(range(len(buffers)), key=lambda i: (buffers[i].start, -buffers[i].nbytes)):
         while buffers[ending[ended]].end < buffers[i].start:
             j = ending[ended]
-            holes = _give_back(holes, offsets[j], buffers[j].padded)
+            holes.add(offsets[j], needs[j])
             ended += 1
-        need = buffers[i].padded
-        fitting = [(size, at) for at, size in holes if size >= need]
-        if fitting:
-            size, at = min(fitting)
-            k = holes.index((at, size))
-            holes[k : k + 1] = [(at + need, size - need)] if size > need else []
-        elif holes and sum(holes[-1]) == top:  # the last hole reaches the top: it only has to grow
-            at, _ = holes.pop()
-            top = at + need
-        else:
-            at, top = top, top + need
+        at = holes.take(needs[i])
+        if at is None:  # if the last hole reaches the top, it only has to grow
+            at = holes.take_last(top)
+            top = at + needs[i]
         offsets[i] = at
     return offsets, top
 
 
-def _give_back(holes: list[tuple[int, int]], offset: int, size: int) -> list[tuple[int, int]]:
-    """The holes with one more, merged with its neighbours."""
-    before = [h for h in holes if h[0] < offset]
-    after = [h for h in holes if h[0] > offset]
-    if before and sum(before[-1]) == offset:
-        offset, size = before[-1][0], before[-1][1] + size
-        before.pop()
-    if after and offset + size == after[0][0]:
-        size += after[0][1]
-        after.pop(0)
-    return [*before, (offset, size), *after]
+class _Holes:
+    """Free stretches that never touch each other, in both orders in which they are looked for."""
+
+    def __init__(self) -> None:
+        self.by_offset: list[tuple[int, int]] = []  # (offset, size)
+        self.by_size: list[tuple[int, int]] = []  # (size, offset)
+
+    def add(self, offset: int, size: int) -> None:
+        """Frees a stretch, which becomes one with the holes it touches."""
+        k = bisect(self.by_offset, (offset, size))
+        if k < len(self.by_offset) and self.by_offset[k][0] == offset + size:
+            size += self._remove(k)[1]
+        if k and sum(self.by_offset[k - 1]) == offset:
+            k -= 1
+            before = self._remove(k)
+            offset, size = before[0], before[1] + size
+        self._insert(offset, size)
+
+    def take(self, need: int) -> int | None:
+        """The offset of `need` bytes in the smallest hole that has them, the lowest of equals; else None."""
+        k = bisect_left(self.by_size, (need, 0))
+        if k == len(self.by_size):
+            return None
+        size, offset = self.by_size[k]
+        self._remove(bisect_left(self.by_offset, (offset, size)))
+        if size > need:
+            self._insert(offset + need, size - need)
+        return offset
+
+    def take_last(self, top: int) -> int:
+        """Where the hole below `top` begins, which is taken; `top` itself if there is none."""
+        if self.by_offset and sum(self.by_offset[-1]) == top:
+            return self._remove(len(self.by_offset) - 1)[0]
+        return top
+
+    def _insert(self, offset: int, size: int) -> None:
+        insort(self.by_offset, (offset, size))
+        insort(self.by_size, (size, offset))
+
+    def _remove(self, k: int) -> tuple[int, int]:
+        offset, size = self.by_offset.pop(k)
+        self.by_size.pop(bisect_left(self.by_size, (size, offset)))
+        return offset, size
 
 
 def _by_size(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
     """Largest first, each into the tightest gap between those that are live with it; the small ones above."""
     order = sorted(range(len(buffers)), key=lambda i: -buffers[i].nbytes)
-    placed: list[tuple[int, int, Buffer]] = []  # (offset, end, buffer), ascending by offset
+    placed: list[tuple[int, int, int, int]] = []  # (offset, end, from equation, to equation), ascending
     offsets = [0] * len(buffers)
     top = 0
     for i in order[:_LARGE]:
-        b = buffers[i]
-        offsets[i] = _tightest(placed, b)
-        placed.append((offsets[i], offsets[i] + b.padded, b))
-        placed.sort(key=lambda p: p[0])
-        top = max(top, offsets[i] + b.padded)
+        b, need = buffers[i], buffers[i].padded
+        at = offsets[i] = _tightest(placed, b.start, b.end, need)
+        insort(placed, (at, at + need, b.start, b.end))
+        top = max(top, at + need)
     small = order[_LARGE:]
     low, height = _sweep([buffers[i] for i in small])
     for i, at in zip(small, low, strict=True):
@@ -117,14 +146,15 @@ def _by_size(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
     return offsets, top + height
 
 
-def _tightest(placed: list[tuple[int, int, Buffer]], b: Buffer) -> int:
-    """The offset of the smallest gap that `b` fits into, or the end of all that is live with it."""
+def _tightest(placed: list[tuple[int, int, int, int]], start: int, end: int, need: int) -> int:
+    """The offset of the smallest gap of `need` bytes, or the end of all that is live between `start` and `end`."""
     best, best_gap, reached = -1, 0, 0
-    for low, high, other in placed:
-        if other.end < b.start or b.end < other.start:
+    for low, high, other_start, other_end in placed:
+        if other_end < start or end < other_start:
             continue
         gap = low - reached
-        if gap >= b.padded and (best < 0 or gap < best_gap):
+        if gap >= need and (best < 0 or gap < best_gap):
             best, best_gap = reached, gap
-        reached = max(reached, high)
+        if high > reached:
+            reached = high
     return best if best >= 0 else reached

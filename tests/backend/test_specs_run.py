@@ -47,6 +47,7 @@ SMALL = {
     "mobilenet": Small((3, 64, 64), TEN),
     "regression": Small(),
     "resnet": Small((3, 64, 64), TEN, ("ResNet18", "ResNet50_2015")),
+    "resnet_slim": Small((3, 64, 64), TEN, ("ResNet50_Slim",)),
     "resnet_cifar": Small((3, 16, 16), nets=("ResNet20",)),
     "senet": Small((3, 64, 64), TEN),
     "siamese": Small(settings={"side": "65"}),

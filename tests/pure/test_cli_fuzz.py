@@ -50,7 +50,7 @@ def told(text: str) -> None:
     for net in loaded.nets.values():
         assert net.facts.params >= 0
         assert len(net.facts.fields) == len(net.graph.nodes)
-        if net.whole and net.facts.flops < 10**9:
+        if net.whole and (net.facts.flops or 0) < 10**9:  # None: a symbolic size decides
             net.report(2)
     lines = text.split("\n")
     for d in loaded.diagnostics:

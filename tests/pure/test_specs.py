@@ -22,8 +22,8 @@ from netc.syntax.format import format_text
 GOLDEN = Path(__file__).parents[1] / "golden" / "specs"
 SPECS = (
     "alexnet", "digits", "efficientnet", "filters", "googlenet", "highway", "inception_resnet", "lectures", "lenet5",
-    "mlp", "mobilenet", "regression", "resnet", "resnet_cifar", "senet", "siamese", "unet", "vgg", "wide_resnet",
-    "xception",
+    "mlp", "mobilenet", "regression", "resnet", "resnet_cifar", "resnet_slim", "senet", "siamese", "unet", "vgg",
+    "wide_resnet", "xception",
 )  # fmt: skip
 FEW = 150  # layers
 each_spec = pytest.mark.parametrize("spec", SPECS)
@@ -185,7 +185,7 @@ SLIM = {  # the same table
 
 @pytest.mark.parametrize("name", SLIM)
 def test_fields_of_slims_resnets(name: str) -> None:
-    net = nets("resnet")[name]
+    net = nets("resnet_slim")[name]
     paths = {tensor: net.graph.nodes[net.graph.tensors[tensor]].path for tensor in SLIM[name]}
     assert {tensor: rsp(net, path) for tensor, path in paths.items()} == SLIM[name]
 
