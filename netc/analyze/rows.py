@@ -36,9 +36,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """One turn of a block, or several equal ones in a row; `nodes` are those of the last."""
+    """`times` equal turns of a block in a row, named from `first` to `last`; `nodes` are those of the last."""
 
-    names: tuple[str, ...]
+    first: str
+    last: str
+    times: int
     block: str
     written: str
     items: tuple[_Item, ...]
@@ -64,12 +66,13 @@ def _items(nodes: Sequence[Node], level: int, graph: Graph) -> tuple[_Item, ...]
             out += inside
             continue
         scope = scopes[-1]
-        new = _Block((scope.name,), scope.block, scope.written, _items(inside, level + 1, graph), inside)
+        name, opened = scope.name, _items(inside, level + 1, graph)
+        new = _Block(name, name, 1, scope.block, scope.written, opened, inside)
         last = out[-1] if out else None
         if isinstance(last, _Block) and _shape_of(last, level) == _shape_of(new, level):
             # Of two ways of writing the same, `Basic(64)` and `Basic(64, stride=1)`, the shorter one.
             written = min(last.written, new.written, key=len)
-            out[-1] = _Block((*last.names, scope.name), scope.block, written, new.items, inside)
+            out[-1] = _Block(last.first, name, last.times + 1, scope.block, written, opened, inside)
         else:
             out.append(new)
     return tuple(out)
@@ -112,11 +115,11 @@ def _layer_row(node: Node, level: int, report: NetReport) -> Row:
 
 
 def _block_row(block: _Block, level: int, report: NetReport) -> Row:
-    times, nodes = len(block.names), block.nodes
+    times, nodes = block.times, block.nodes
     last = nodes[-1]
     return Row(
         level,
-        _span(block.names),
+        _span(block.first, block.last),
         block.written,
         times,
         said(last),
@@ -134,14 +137,13 @@ def _copies(times: int, costs: Iterable[int | None]) -> int | None:
     return None if one is None else times * one
 
 
-def _span(names: tuple[str, ...]) -> str:
+def _span(first: str, last: str) -> str:
     """The names of blocks in a row.
 
-    >>> _span(("basic1",)), _span(("basic1", "basic2", "basic3")), _span(("a", "b"))
+    >>> _span("basic1", "basic1"), _span("basic1", "basic3"), _span("a", "b")
     ('basic1', 'basic1–3', 'a–b')
     """
-    first, last = names[0], names[-1]
-    if len(names) == 1:
+    if first == last:
         return first
     stem = first.rstrip("0123456789")
     same = stem and last.startswith(stem) and last[len(stem) :].isdigit()
