@@ -136,6 +136,8 @@ def floor_div(size: Size, by: int) -> Size:
     floor((H + 1)/4)
     >>> floor_div(symbolic(Symbol("H", modulus=32)) + 3, 2)
     H/2 + 1
+    >>> floor_div(floor_div(symbolic(Symbol("H", modulus=4)), 4) + 1, 2)
+    floor((H + 4)/8)
     """
     if isinstance(size, int):
         return size // by
@@ -154,11 +156,20 @@ def floor_div(size: Size, by: int) -> Size:
             whole.append((k // by, atom))
             rest.append((k % by, atom))
     outside, shift = divmod(shift, by)
+    lift = lcm(*(atom.by for _, atom in rest if isinstance(atom, Quotient)))
+    if lift > 1:  # H/4 is exact, so ⌊(H/4 + b) / 2⌋ = ⌊(H + 4·b) / 8⌋
+        lifted = [_lifted(k, atom, lift) for k, atom in rest]
+        return _form(whole, outside) + floor_div(_form(lifted, lift * shift), lift * by)
     if rest:
         common = gcd(by, *(k for k, _ in rest))
         inner, by = Form(tuple((k // common, a) for k, a in rest), shift // common), by // common
         whole.append((1, _collapsed(inner, by)))
     return _form(whole, outside)
+
+
+def _lifted(k: int, atom: Atom, lift: int) -> tuple[int, Atom]:
+    """k · atom · lift, for a lift that takes every quotient away."""
+    return (k * lift // atom.by, atom.symbol) if isinstance(atom, Quotient) else (k * lift, atom)
 
 
 def _exact(k: int, atom: Atom, by: int) -> tuple[list[tuple[int, Atom]], int] | None:

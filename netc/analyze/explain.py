@@ -152,8 +152,13 @@ def _macs(node: Node, x: TensorType) -> list[str]:
     transposed = isinstance(node.layer, transpose_conv.ConvTranspose)  # a window for each pixel that goes in
     pixels = (x if transposed else node.type).shape[2:]
     if not pixels:
-        return [f"each of {each} weights once = {exact(e.macs)}"]
-    return [f"{times(pixels, '·')} places · {each} weights = {exact(e.macs)}"]
+        return [f"each of {each} weights once{_comes_to(e.macs)}"]
+    return [f"{times(pixels, '·')} places · {each} weights{_comes_to(e.macs)}"]
+
+
+def _comes_to(figure: int | None, unit: str = "") -> str:
+    """What a product comes to; nothing where a symbolic size decides, for then it is its own best form."""
+    return "" if figure is None else f" = {figure:,}{unit}"
 
 
 def _flops(layer: Layer, types: tuple[TensorType, ...], total: int | None) -> list[str]:
@@ -178,8 +183,8 @@ def _flops(layer: Layer, types: tuple[TensorType, ...], total: int | None) -> li
 
 def _memory(node: Node) -> str:
     t = node.type
-    held = exact(activation_bytes(node))
-    return f"{times(t.shape[1:], '·')} numbers · {ITEM_BYTES[t.dtype]} bytes = {held} bytes"
+    held = _comes_to(activation_bytes(node), " bytes")
+    return f"{times(t.shape[1:], '·')} numbers · {ITEM_BYTES[t.dtype]} bytes{held}"
 
 
 # ---- Receptive field ------------------------------------------------------------------------------------------------
