@@ -53,7 +53,33 @@ def _params_key(params: Any) -> str:
     return repr(sorted(params.items())) if params else ""
 
 
-PASSES: Final[tuple[Pass, ...]] = (share_equal, drop_unused, fuse)
+def update_early(program: Program) -> Program:
+    """Moves what only updates to where its operands are known and nobody after it reads the old values.
+
+    A gradient then lives no longer than until its parameter has moved, and not until the end of the backward pass.
+    """
+    olds = {new: old for old, new in program.updates}
+    read = {v for eq in program.equations for v in eq.inputs} | set(program.outputs.values())
+    root = {i.value: i.value for i in program.inputs}  # whose memory a value is
+    known: dict[Value, int] = {}  # the equation that computes it
+    last: dict[Value, int] = {}  # the last equation that reads an input and stays where it is
+    moved: list[int] = []
+    for at, eq in enumerate(program.equations):
+        root.update((out, root.get(eq.inputs[0], out) if eq.op.view else out) for out in eq.outputs)
+        known.update((out, at) for out in eq.outputs)
+        if all(out in olds and out not in read for out in eq.outputs):
+            moved.append(at)
+        else:
+            last.update((root[v], at) for v in eq.inputs)
+    line = [(at, 0, eq) for at, eq in enumerate(program.equations)]
+    for at in moved:
+        eq = program.equations[at]
+        needs = [known.get(v, -1) for v in eq.inputs] + [last.get(olds[out], -1) for out in eq.outputs]
+        line[at] = (max(needs), 1, eq)  # behind the one that it waits for
+    return replace(program, equations=tuple(eq for *_, eq in sorted(line, key=lambda place: place[:2])))
+
+
+PASSES: Final[tuple[Pass, ...]] = (share_equal, drop_unused, fuse, update_early)
 
 
 def simplify(program: Program, passes: tuple[Pass, ...] = PASSES) -> Program:

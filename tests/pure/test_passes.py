@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netc import ops
 from netc.ir import PASSES, Builder, Program, check, simplify
 from netc.ir.fuse import MOST_ARRAYS, fuse
-from netc.ir.passes import drop_unused, share_equal
+from netc.ir.passes import drop_unused, share_equal, update_early
 from netc.plan import check_plan, plan
 from netc.runtime import compile_program
 from netc.types import TensorType
@@ -134,3 +134,27 @@ def test_expression_of_two_types_is_refused() -> None:
     steps = (Step(ops.neg, (0,)), Step(ops.neg, (1,)))
     with pytest.raises(TypeError, match="one type"):
         ops.fused.type(T, TensorType((), "f64"), expression=Expression(steps, (2, 3)))
+
+
+def test_an_update_waits_for_the_last_reader_and_no_longer() -> None:
+    b = Builder(dtype="f64")
+    x = b.input("x", T, "data")
+    w, v = (b.input(name, T, "param") for name in ("w", "v"))
+    first, second = b(ops.mul, x, v), b(ops.mul, x, w)
+    rest = b(ops.tanh, b(ops.neg, second))
+    for old, g in ((w, second), (v, first)):  # as an optimiser emits them: at the end
+        b.update(old, b(ops.sub, old, g))
+    b.outputs["y"] = rest
+    names = [eq.op.name for eq in update_early(b.finish()).equations]
+    assert names == ["mul", "sub", "mul", "sub", "neg", "tanh"]
+
+
+def test_an_update_does_not_pass_a_reader_of_a_view() -> None:
+    b = Builder(dtype="f64")
+    x = b.input("x", T, "data")
+    w = b.input("w", T, "param")
+    b.update(w, b(ops.sub, w, x))
+    flat = b(ops.reshape, w, shape=(24,))
+    b.outputs["y"] = b(ops.tanh, flat)
+    names = [eq.op.name for eq in update_early(b.finish()).equations]
+    assert names == ["reshape", "tanh", "sub"]
