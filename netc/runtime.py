@@ -1,4 +1,4 @@
-"""A program made runnable: buffers bound once, steps run many times.
+"""A program made runnable: buffers bound once, run many times.
 
     exe = compile_program(program)
     exe["c1.weight"][...] = w            # persistent buffers, in the inner layout
@@ -33,7 +33,7 @@ def compile_program(
     threads: int | None = None,
     buffers: Mapping[str, Array] | None = None,
 ) -> Executable:
-    """Plans the program, binds its buffers and makes its steps.
+    """Plans the program, binds its buffers and compiles its kernels.
 
     `buffers` gives arrays for some or all of the parameters, states and slots, used as they are and not
     copied; names that the program lacks are passed over, so a training program's buffers serve an evaluation.
@@ -89,7 +89,7 @@ class Executable:
     """
 
     def __init__(
-        self, program: Program, the_plan: Plan, arrays: Mapping[Value, Array], steps: list[Callable[[], None]]
+        self, program: Program, the_plan: Plan, arrays: Mapping[Value, Array], run: Callable[[], None]
     ) -> None:
         self.program = program
         self.plan = the_plan
@@ -98,7 +98,7 @@ class Executable:
         fed = [i for i in program.inputs if i.role not in PERSISTENT]
         self._fed = {i.name: arrays[i.value] for i in fed}
         self._copies = [(arrays[old], arrays[new]) for old, new in the_plan.copies]
-        self.steps = tuple(steps)
+        self._run = run
         self._lock = threading.Lock()
         if "seed" in self._fed:
             self._fed["seed"][...] = 1  # dL/dL
@@ -130,8 +130,7 @@ class Executable:
         with self._lock:
             for name, value in ready.items():
                 self._fed[name][...] = value
-            for step in self.steps:
-                step()
+            self._run()
             # before the copies: an output may be the old value of what they replace
             results: dict[str, Array] = {
                 name: self.arrays[v].copy() for name, v in self.program.outputs.items()

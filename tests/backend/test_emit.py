@@ -36,7 +36,7 @@ b = Builder()
 b.outputs["y"] = b(ops.tanh, b.input("x", TensorType((5,)), "data"))
 exe = compile_program(b.finish(), "cpu")
 print(float(exe.run({"x": np.full(5, 0.5, np.float32)})["y"][0]))
-print(sys.modules[exe.steps[0].__closure__[-1].cell_contents.__module__].__file__)
+print(*[m.__file__ for name, m in sys.modules.items() if name.startswith("netc_kernels_")])
 """
 
 

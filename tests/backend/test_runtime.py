@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 
 from netc import ops
+from netc.backends.cpu import table
 from netc.backends.cpu.threads import default_threads
+from netc.backends.numpy import steps
 from netc.ir import Builder, Program, gradients, one, simplify
 from netc.plan import Plan
 from netc.runtime import Executable, compile_program
@@ -158,7 +160,7 @@ def poisoned_run(exe: Executable) -> dict[str, Any]:
     dies = last_reads(program)
     live: set[tuple[int, int]] = set()
     arena = [exe.arrays[v] for v, p in plan.places.items() if p.space == "arena"]
-    steps = iter(exe.steps)
+    todo = iter(steps(program, exe.arrays))
     for at, eq in enumerate(program.equations):
         live = {(p.offset, p.offset + p.nbytes) for v, p in plan.places.items() if _alive(v, at, dies, plan)}
         for x in arena:
@@ -171,7 +173,7 @@ def poisoned_run(exe: Executable) -> dict[str, Any]:
             if not any(a < low + flat.size and low < b for a, b in live):
                 x.fill(np.nan)
         if not eq.op.view:
-            next(steps)()
+            next(todo)()
     out = {name: exe.arrays[v].copy() for name, v in program.outputs.items()}
     for old, new in plan.copies:
         exe.arrays[old][...] = exe.arrays[new]
@@ -231,14 +233,23 @@ def test_cpu_trains_like_numpy(dtype: str) -> None:
         )
 
 
+@pytest.fixture
+def share_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every kernel is shared out, however small."""
+    monkeypatch.setattr(table, "WORTH", 0)
+    monkeypatch.setattr(table, "WAKING", 0)
+
+
+@pytest.mark.usefixtures("share_all")
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_same_bits_from_run_to_run(threads: int) -> None:
-    """Large enough that kernels are shared out; 5 threads are more than there are cores here."""
+    """5 threads are more than there are cores here."""
     program = small_net(batch=32, size=32)
     runs = [train(compile_program(program, "cpu", threads)) for _ in range(3)]
     assert runs[0] == runs[1] == runs[2]
 
 
+@pytest.mark.usefixtures("share_all")
 def test_threads_agree() -> None:
     program = small_net(batch=32, size=32, dtype="f64")
     exes = [compile_program(program, "cpu", threads) for threads in (1, 3)]
@@ -248,6 +259,7 @@ def test_threads_agree() -> None:
         np.testing.assert_allclose(exes[1][name], b, rtol=0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("share_all")
 def test_two_executables_in_two_threads() -> None:
     program = small_net(batch=32, size=32)
     alone = train(compile_program(program, "cpu", 2))
@@ -262,6 +274,7 @@ def test_two_executables_in_two_threads() -> None:
         assert list(pool.map(run, exes)) == [alone, alone]
 
 
+@pytest.mark.usefixtures("share_all")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # that it may deadlock is what is tested
 def test_after_fork() -> None:
     program = small_net(batch=32, size=32)

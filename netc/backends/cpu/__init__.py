@@ -1,7 +1,7 @@
 """The CPU backend: kernels compiled by Numba, shared by all sizes and cached on disk.
 
 `bind` asks, for each equation, which kernels do it (`contract`, `simple`, `sampling`, `loops`), compiles or loads them,
-and returns one step for each call.  See README.md.
+and puts the calls into one table that the driver walks.  See README.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 
 from netc.backends.cpu import contract, loops, norms, sampling, simple
 from netc.backends.cpu.call import Borrow, Bound, Call, Lowering
-from netc.backends.cpu.threads import LARGE, default_threads, share
+from netc.backends.cpu.table import Table
+from netc.backends.cpu.threads import default_threads
 from netc.ir.program import Equation, Program
 from netc.ops import fused
 from netc.ops.primitive import Primitive, Value
@@ -42,29 +43,16 @@ def lowering(op: Primitive) -> Lowering:
     return _BY_NAME[op.name]
 
 
-def bind(
-    program: Program, arrays: Mapping[Value, Any], threads: int | None = None
-) -> list[Callable[[], None]]:
-    """The steps that run the program once, in order; everything is compiled when this returns."""
+def bind(program: Program, arrays: Mapping[Value, Any], threads: int | None = None) -> Callable[[], None]:
+    """What runs the program once; everything is compiled when this returns."""
     threads = default_threads() if threads is None else threads
     flat = {v: a.reshape(-1) for v, a in arrays.items()}
     calls = [c for eq in program.equations if not eq.op.view for c in _calls(eq, flat, threads)]
     wanted = [a.nbytes for c in calls for a in c.args if isinstance(a, Borrow)]
     scratch = np.empty(max(wanted, default=0), np.uint8)
-    return [_step(c, scratch, threads) for c in calls]
+    return Table(calls, scratch, threads).run
 
 
 def _calls(eq: Equation, flat: Mapping[Value, Any], threads: int) -> list[Call]:
     bound = Bound(eq, tuple(flat[v] for v in eq.inputs), tuple(flat[v] for v in eq.outputs), threads)
     return lowering(eq.op)(bound)
-
-
-def _step(call: Call, scratch: Any, threads: int) -> Callable[[], None]:
-    from numba import typeof  # pyright: ignore[reportUnknownVariableType]
-
-    kernel, extent = call.kernel, call.extent
-    args = tuple(a.of(scratch) if isinstance(a, Borrow) else a for a in call.args)
-    kernel.compile(tuple(typeof(a) for a in (0, extent, *args)))
-    if threads > 1 and extent > 1 and call.work >= LARGE:
-        return lambda: share(kernel, extent, args, threads)
-    return lambda: kernel(0, extent, *args)

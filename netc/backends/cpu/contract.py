@@ -6,7 +6,7 @@ from typing import Any
 
 from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.emit import kernels
-from netc.backends.cpu.threads import LARGE
+from netc.backends.cpu.threads import WORTH
 
 Geometry = tuple[int, ...]
 
@@ -69,7 +69,7 @@ def conv_weights(b: Bound) -> list[Call]:
         return [Call(kernels("depthwise").by_weights, r * s, (*b.inputs, *b.outputs, g), b.work)]
     k = kernels("conv")
     out: Any = b.outputs[0]
-    parts = min(b.threads, g[0]) if b.work >= LARGE else 1
+    parts = min(b.threads, g[0]) if b.work >= WORTH else 1
     if parts == 1:
         return [Call(k.by_weights, 1, (*b.inputs, out, 1, g), b.work)]
     partial = Borrow(parts * out.size, out.dtype)

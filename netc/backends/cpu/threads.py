@@ -1,28 +1,24 @@
-"""A small pool of threads that share one kernel's axis.  Kernels hold no lock, so they run at the same time.
+"""Threads that walk a program's table beside the one that asks.
 
-Which thread does which stretch is fixed by their number, so the bits of a result depend on nothing else.
+They sleep between runs.  Which thread does which stretch is fixed by their number, so the bits of a result depend on
+nothing else.  A run that finds them at work for another, or in a child of a fork, does without: one thread that does
+all stretches gives the same bits.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
-from typing import Any, Final
+import threading
+from typing import Final
 
-# Operations or bytes from which sharing pays: waking a thread takes 0.05 to 0.3 ms on two virtual cores.
-LARGE: Final = 10_000_000
+import numpy as np
 
-_pools: dict[int, ThreadPoolExecutor] = {}
+from netc.backends.cpu.driver import FAILED, STATE, walk
 
-
-def _forget() -> None:
-    _pools.clear()  # the child of a fork has this table, but not the threads
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+# Operations or bytes from which sharing pays: threads that wait for each other twice lose about a microsecond.
+WORTH: Final = 200_000
+# The same for a whole run: waking a thread takes about 0.1 ms on two virtual cores.
+WAKING: Final = 10_000_000
 
 
 def default_threads() -> int:
@@ -38,21 +34,71 @@ def default_threads() -> int:
     return len(usable(0)) if usable else os.cpu_count() or 1
 
 
-def share(kernel: Callable[..., None], extent: int, args: tuple[Any, ...], threads: int) -> None:
-    """Runs `kernel(lo, hi, *args)` over 0..extent, cut into as many equal stretches as there are threads."""
-    parts = min(threads, extent)
-    bounds = [extent * i // parts for i in range(parts + 1)]
-    waiting: list[Future[None]] = []
-    try:
-        for lo, hi in pairwise(bounds[1:]):
-            waiting.append(_pool(threads).submit(kernel, lo, hi, *args))
-        kernel(bounds[0], bounds[1], *args)
-    finally:
-        for future in waiting:
-            future.result()
+class Gang:
+    """`threads` threads, of which the caller's is the first.  `state` is what they meet at, and outlives every run:
+    a thread may still look at it when the first has gone on.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.busy = threading.Lock()
+        self.state = np.zeros(STATE, np.int64)
+        self._lines, self._table = 0, 0
+        self._calls = [threading.Lock() for _ in range(threads - 1)]
+        for number, call in enumerate(self._calls, 1):
+            call.acquire()  # whoever releases it wakes the thread
+            threading.Thread(
+                target=self._serve, args=(number, call), name=f"netc-{number}", daemon=True
+            ).start()
+
+    def _serve(self, number: int, call: threading.Lock) -> None:
+        while True:
+            call.acquire()
+            walk()(number, self.threads, self._lines, self._table, self.state.ctypes.data)
+
+    def run(self, lines: int, table: int) -> bool:
+        """Walks a table of so many lines with all threads; whether a kernel failed.  Whoever calls holds `busy`."""
+        self._lines, self._table = lines, table
+        self.state[FAILED] = 0  # and nothing else: a thread may still look at the last barrier
+        for call in self._calls:
+            call.release()
+        walk()(0, self.threads, lines, table, self.state.ctypes.data)
+        return bool(self.state[FAILED])
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
-    if threads not in _pools:
-        _pools[threads] = ThreadPoolExecutor(threads - 1, thread_name_prefix="netc")
-    return _pools[threads]
+_gangs: dict[int, Gang] = {}
+_lock = threading.Lock()
+
+
+def _forget() -> None:
+    """The child of a fork has this table, but not the threads."""
+    global _lock
+    _lock = threading.Lock()
+    _gangs.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def run(lines: int, table: int, threads: int) -> None:
+    """Walks a table of so many lines, at this address.  Raises MemoryError where a kernel found none."""
+    gang = _gang(threads) if threads > 1 else None
+    if gang and gang.busy.acquire(blocking=False):
+        try:
+            failed = gang.run(lines, table)
+        finally:
+            gang.busy.release()
+    else:
+        state = np.zeros(STATE, np.int64)
+        walk()(0, 1, lines, table, state.ctypes.data)
+        failed = bool(state[FAILED])
+    if failed:
+        raise MemoryError("a kernel found no memory for what it works on")
+
+
+def _gang(threads: int) -> Gang:
+    with _lock:
+        if threads not in _gangs:
+            _gangs[threads] = Gang(threads)
+        return _gangs[threads]

@@ -13,9 +13,20 @@ from netc.ops.primitive import Value
 Step = Callable[[], None]
 
 
-def bind(program: Program, arrays: Mapping[Value, Any], threads: int = 1) -> list[Step]:
-    """One step for each equation that computes; `threads` is not used."""
+def bind(program: Program, arrays: Mapping[Value, Any], threads: int | None = None) -> Step:
+    """What runs the program once, one equation after the other; `threads` is not used."""
     del threads
+    all_steps = steps(program, arrays)
+
+    def run() -> None:
+        for step in all_steps:
+            step()
+
+    return run
+
+
+def steps(program: Program, arrays: Mapping[Value, Any]) -> list[Step]:
+    """One step for each equation that computes."""
     return [_step(eq, arrays) for eq in program.equations if not eq.op.view]
 
 

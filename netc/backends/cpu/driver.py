@@ -1,0 +1,229 @@
+"""Runs a list of kernels from machine code: no Python between two kernels, and one barrier where they depend.
+
+A compiled kernel of Numba is a C function whose arrays are taken apart:
+
+    int kernel(void **result, void **exception, int64 lo, int64 hi, …words…)
+
+where an array is seven words (owner, parent, count, item size, data, size, stride), an integer one, a tuple of integers
+one each.  For each pattern of words there is one *trampoline* that reads them from a block of memory and calls.  `walk`
+is then a loop over a table of (trampoline, kernel, block, extent, flags), which every thread runs with its own number.
+Both are written here as LLVM IR, and compiled when a program is bound; there is little of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import threading
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final, cast
+
+import llvmlite.binding as llvm
+import numpy as np
+from numpy.typing import NDArray
+
+SHARED: Final = 1  # a flag of a line of the table: all threads do it, each its stretch
+WAIT: Final = 2  # before it all threads wait for each other
+LINE: Final = 5  # words of a line
+STATE: Final = 24  # words that the threads of a run share, each of three on a cache line of its own:
+ARRIVED, GENERATION, FAILED = 0, 8, 16
+
+_SPINS: Final = 4000  # looks at the barrier, about 40 µs, before the core is offered to others
+
+# The first to arrive at a barrier wait for its generation to change; the last one changes it.
+_WALK: Final = """
+define private void @barrier(ptr %state, i64 %threads) {{
+  %generation = getelementptr i64, ptr %state, i64 {generation}
+  %now = load atomic i64, ptr %generation acquire, align 8
+  %arrived = getelementptr i64, ptr %state, i64 {arrived}
+  %before = atomicrmw add ptr %arrived, i64 1 acq_rel
+  %count = add i64 %before, 1
+  %last = icmp eq i64 %count, %threads
+  br i1 %last, label %open, label %look
+open:
+  store atomic i64 0, ptr %arrived monotonic, align 8
+  %next = add i64 %now, 1
+  store atomic i64 %next, ptr %generation release, align 8
+  ret void
+look:
+  %looks = phi i64 [ 0, %0 ], [ %looks.next, %again ]
+  %seen = load atomic i64, ptr %generation acquire, align 8
+  %passed = icmp ne i64 %seen, %now
+  br i1 %passed, label %done, label %wait
+wait:
+  %patient = icmp ult i64 %looks, {spins}
+  br i1 %patient, label %pause, label %offer
+pause:
+  {pause}
+  br label %again
+offer:
+  %ignored = call i32 inttoptr (i64 {offer} to ptr)()
+  br label %again
+again:
+  %looks.next = add i64 %looks, 1
+  br label %look
+done:
+  ret void
+}}
+
+define void @walk(i64 %thread, i64 %threads, i64 %lines, ptr %table, ptr %state) {{
+  %alone = icmp eq i64 %threads, 1
+  %first = icmp eq i64 %thread, 0
+  %status = getelementptr i64, ptr %state, i64 {failed}
+  %after = add i64 %thread, 1
+  br label %head
+head:
+  %line = phi i64 [ 0, %0 ], [ %line.next, %tail ]
+  %more = icmp slt i64 %line, %lines
+  br i1 %more, label %read, label %end
+read:
+  %at = mul i64 %line, {words}
+  %call.at = getelementptr i64, ptr %table, i64 %at
+  %kernel.at = getelementptr i64, ptr %call.at, i64 1
+  %block.at = getelementptr i64, ptr %call.at, i64 2
+  %extent.at = getelementptr i64, ptr %call.at, i64 3
+  %flags.at = getelementptr i64, ptr %call.at, i64 4
+  %call = load ptr, ptr %call.at
+  %kernel = load ptr, ptr %kernel.at
+  %block = load ptr, ptr %block.at
+  %extent = load i64, ptr %extent.at
+  %flags = load i64, ptr %flags.at
+  %wait.bit = and i64 %flags, {wait}
+  %no.wait = icmp eq i64 %wait.bit, 0
+  %skip = or i1 %alone, %no.wait
+  br i1 %skip, label %divide, label %meet
+meet:
+  call void @barrier(ptr %state, i64 %threads)
+  br label %divide
+divide:
+  %shared.bit = and i64 %flags, {shared}
+  %shared = icmp ne i64 %shared.bit, 0
+  %lo.times = mul i64 %extent, %thread
+  %hi.times = mul i64 %extent, %after
+  %lo.share = sdiv i64 %lo.times, %threads
+  %hi.share = sdiv i64 %hi.times, %threads
+  %hi.first = select i1 %first, i64 %extent, i64 0
+  %lo = select i1 %shared, i64 %lo.share, i64 0
+  %hi = select i1 %shared, i64 %hi.share, i64 %hi.first
+  %some = icmp slt i64 %lo, %hi
+  br i1 %some, label %work, label %tail
+work:
+  %failed = call i32 %call(ptr %kernel, i64 %lo, i64 %hi, ptr %block)
+  %right = icmp eq i32 %failed, 0
+  br i1 %right, label %tail, label %tell
+tell:
+  store atomic i64 1, ptr %status monotonic, align 8
+  br label %tail
+tail:
+  %line.next = add i64 %line, 1
+  br label %head
+end:
+  br i1 %alone, label %done, label %leave
+leave:
+  call void @barrier(ptr %state, i64 %threads)
+  br label %done
+done:
+  ret void
+}}
+{declared}
+"""
+_PAUSE: Final = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}
+_TYPES: Final = {"w": "i64", "f": "float", "d": "double"}
+
+_engines: list[Any] = []  # compiled code lives as long as its engine
+_trampolines: dict[str, int] = {}
+_lock = threading.Lock()
+
+
+@cache
+def walk() -> Any:
+    """`walk(thread, threads, lines, table, state)` as a function of C, which runs without Python's lock."""
+    pause = _PAUSE.get(platform.machine())
+    text = _WALK.format(
+        arrived=ARRIVED, generation=GENERATION, failed=FAILED, words=LINE, wait=WAIT, shared=SHARED,
+        spins=_SPINS, offer=_offer(),
+        pause=f"call void @{pause}()" if pause else "; nothing to say to this processor",
+        declared=f"declare void @{pause}()" if pause else "",
+    )  # fmt: skip
+    address = _compiled(text, ["walk"])[0]
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3, ctypes.c_void_p, ctypes.c_void_p)(address)
+
+
+def _offer() -> int:
+    """The address of what gives the core to another thread."""
+    library = ctypes.CDLL("kernel32" if os.name == "nt" else None)
+    offer = library.SwitchToThread if os.name == "nt" else library.sched_yield
+    return ctypes.cast(offer, ctypes.c_void_p).value or 0
+
+
+def trampolines(patterns: Sequence[str]) -> list[int]:
+    """The addresses of `int call(kernel, lo, hi, block)` for each pattern of words, compiled if they are new."""
+    with _lock:
+        new = sorted(set(patterns) - _trampolines.keys())
+        if new:
+            text = "\n".join(_trampoline(f"call_{p}", p) for p in new)
+            _trampolines.update(zip(new, _compiled(text, [f"call_{p}" for p in new]), strict=True))
+        return [_trampolines[p] for p in patterns]
+
+
+def _trampoline(name: str, pattern: str) -> str:
+    """IR that reads the words of a block, w a word, f a float, d a double, and calls the kernel with them."""
+    lines = [f"define i32 @{name}(ptr %kernel, i64 %lo, i64 %hi, ptr %block) {{"]
+    lines += ["  %result = alloca ptr", "  %exception = alloca ptr"]
+    for i, kind in enumerate(pattern):
+        lines.append(f"  %at{i} = getelementptr i64, ptr %block, i64 {i}")
+        lines.append(f"  %x{i} = load {_TYPES[kind]}, ptr %at{i}")
+    words = "".join(f", {_TYPES[kind]} %x{i}" for i, kind in enumerate(pattern))
+    lines.append(
+        f"  %status = call i32 %kernel(ptr %result, ptr %exception, i64 %lo, i64 %hi{words})\n"
+        "  ret i32 %status\n}"
+    )
+    return "\n".join(lines)
+
+
+def _compiled(text: str, names: Sequence[str]) -> list[int]:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(text)
+    module.verify()
+    engine = llvm.create_mcjit_compiler(
+        module, llvm.Target.from_default_triple().create_target_machine(opt=1)
+    )
+    engine.finalize_object()
+    _engines.append(engine)
+    return [engine.get_function_address(name) for name in names]
+
+
+# ---- From a call's arguments to a block of words ----------------------------------------------------------
+
+
+def words_of(args: Sequence[Any]) -> tuple[str, NDArray[np.int64]]:
+    """The pattern and the words of arguments, as Numba takes them apart."""
+    pattern: list[str] = []
+    words: list[int] = []
+    for x in args:
+        if hasattr(x, "ctypes"):  # an array
+            pattern += "w" * 7
+            words += [0, 0, x.size, x.itemsize, x.ctypes.data, x.size, x.itemsize]
+        elif isinstance(x, tuple):
+            sizes = cast("tuple[int, ...]", x)
+            pattern += "w" * len(sizes)
+            words += sizes
+        elif type(x) is np.float32:
+            pattern += "f"
+            words.append(int(x.view(np.int32)))
+        elif isinstance(x, float):  # np.float64 too
+            pattern += "d"
+            words.append(int(np.float64(x).view(np.int64)))
+        else:
+            pattern += "w"
+            words.append(int(x))
+    return "".join(pattern), np.array(words, np.int64)
+
+
+def address(kernel: Any, signature: tuple[Any, ...]) -> int:
+    """Where the machine code of a compiled kernel begins."""
+    compiled = kernel.overloads[signature]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)

@@ -1,0 +1,44 @@
+"""The calls of a program as the table that the driver walks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from netc.backends.cpu.call import Borrow, Call
+from netc.backends.cpu.driver import LINE, SHARED, WAIT, address, trampolines, words_of
+from netc.backends.cpu.threads import WAKING, WORTH, run
+
+
+class Table:
+    """One line for each call, with all that its lines point at.  Everything is compiled when it is made."""
+
+    def __init__(self, calls: Sequence[Call], scratch: Any, threads: int) -> None:
+        self._args = [tuple(a.of(scratch) if isinstance(a, Borrow) else a for a in c.args) for c in calls]
+        entries = [_compiled(c, args) for c, args in zip(calls, self._args, strict=True)]
+        patterns, self._blocks = zip(*map(words_of, self._args), strict=True) if calls else ((), ())
+        shared = [threads > 1 and c.extent > 1 and c.work >= WORTH for c in calls]
+        if sum(c.work for c, s in zip(calls, shared, strict=True) if s) < WAKING:
+            shared = [False] * len(calls)
+        self._threads = threads if any(shared) else 1
+        self._table = np.zeros((len(calls), LINE), np.int64)
+        for i, call in enumerate(trampolines(patterns)):
+            # A stretch may begin when what it reads is written, and nobody reads any more what it writes.
+            wait = i > 0 and (shared[i] or shared[i - 1])
+            flags = SHARED * shared[i] + WAIT * wait
+            self._table[i] = call, entries[i], self._blocks[i].ctypes.data, calls[i].extent, flags
+
+    def run(self) -> None:
+        """Does every call once, in order.  Raises MemoryError where a kernel found none."""
+        run(len(self._table), self._table.ctypes.data, self._threads)
+
+
+def _compiled(call: Call, args: tuple[Any, ...]) -> int:
+    """The address of the call's kernel, compiled for the types of its arguments."""
+    from numba import typeof  # pyright: ignore[reportUnknownVariableType]
+
+    signature = tuple(typeof(a) for a in (0, call.extent, *args))
+    call.kernel.compile(signature)
+    return address(call.kernel, signature)
