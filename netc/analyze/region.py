@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from netc.analyze.advice.study import LARGEST, Masks, tapped, windows
+from netc.analyze.advice.study import LARGEST, Masks, tapped
 from netc.analyze.explain import find
 from netc.analyze.facts import Facts
 from netc.analyze.figures import pair, times
@@ -20,6 +20,8 @@ from netc.analyze.receptive import Field
 from netc.analyze.rows import said
 from netc.errors import did_you_mean
 from netc.graph.model import Graph, Node
+from netc.layers.base import Rise, Seen, Window
+from netc.layers.join import Concat
 from netc.sizes import Size
 
 SCHEMA: Final = "netc.rf/1"
@@ -92,7 +94,9 @@ def _inside(
     maps: Sequence[Node],
     ends: tuple[Interval, Interval] | None,
 ) -> list[tuple[Interval, Interval] | None]:
-    """For each input map the rows and columns that are seen; the formula's, cut off, where a size is symbolic."""
+    """For each input map the first and last row and column that are seen; the formula's, cut off, where a size is not
+    known or huge.
+    """
     found = _seen(graph, node, index)
     out: list[tuple[Interval, Interval] | None] = []
     for image in maps:
@@ -127,38 +131,80 @@ def _cut(image: Node, ends: tuple[Interval, Interval] | None) -> tuple[Interval,
 
 def _seen(graph: Graph, node: Node, index: tuple[int, int]) -> dict[int, Masks] | None:
     """The rows and columns of every map that are seen; None where they cannot be told."""
+    if _sides(node) is None:
+        return None
     found: dict[int, Masks] = {node.id: (1 << index[0], 1 << index[1])}
     for reader in reversed(graph.nodes[: node.id + 1]):
-        if reader.id not in found:
+        if reader.id not in found or reader.layer is None:
             continue
-        if _sides(reader) is None:
-            return None
-        for i in reader.inputs if reader.layer else ():
+        for place, i in enumerate(reader.inputs):
             source = graph.nodes[i]
-            if source.type.rank not in (3, 4) or (
-                reader.layer and reader.layer.window(source.type) == "whole"
-            ):
+            if source.type.rank not in (3, 4) or reader.layer.window(source.type) == "whole":
                 continue  # a path that sees all, or nothing of a map
-            masks = _handed_on(reader, source, found[reader.id])
-            if masks is None:
+            if _sides(source) is None or _sides(reader) is None:
                 return None
-            known = found.get(i, (0, 0))
-            found[i] = known[0] | masks[0], known[1] | masks[1]
+            rows, columns = _handed_on(graph, reader, place, found[reader.id])
+            if rows and columns:  # else padding alone
+                known = found.get(i, (0, 0))
+                found[i] = known[0] | rows, known[1] | columns
     return found
 
 
-def _handed_on(reader: Node, source: Node, masks: Masks) -> Masks | None:
-    """What a layer sees of a map it reads, for the sake of some of its own pixels; None where that is not known."""
+def _handed_on(graph: Graph, reader: Node, place: int, masks: Masks) -> Masks:
+    """What a layer sees of an operand, for the sake of some of its own pixels."""
+    layer, source = reader.layer, graph.nodes[reader.inputs[place]]
     size, own = _sides(source), _sides(reader)
-    if size is None or own is None or reader.layer is None:
-        return None
-    if reader.layer.window(source.type) == "point":
-        out = [m if s == o else 1 if s == 1 else None for m, s, o in zip(masks, size, own, strict=True)]
+    assert layer
+    assert size
+    assert own
+    if isinstance(layer, Concat) and layer.axis != "C":
+        axis = "HW".index(layer.axis)
+        before = (_sides(graph.nodes[i]) for i in reader.inputs[:place])
+        start = sum(sides[axis] for sides in before if sides)
+        rows, columns = (m >> start if i == axis else m for i, m in enumerate(masks))
+        return rows & ((1 << size[0]) - 1), columns & ((1 << size[1]) - 1)
+    sight = layer.window(source.type)
+    if sight == "turned":
+        return masks[1], masks[0]
+    if isinstance(sight, str):  # a point; what is repeated, as a gate is, has one
+        rows, columns = (m if s == o else 1 for m, s, o in zip(masks, size, own, strict=True))
     else:
-        sight = windows(reader, source)
-        out = [tapped(w, s, m) if w else None for w, s, m in zip(sight, size, masks, strict=True)]
-    first, second = out
-    return None if first is None or second is None else (first, second)
+        border = getattr(layer, "border", "zero")
+        rows, columns = (_taps(w, border, s, m) for w, s, m in zip(sight, size, masks, strict=True))
+    return rows, columns
+
+
+def _taps(w: Seen, border: str, size: int, outputs: int) -> int:
+    """The inputs, as bits, of an axis of `size` that some outputs see.
+
+    >>> bin(_taps(Window(3, pad=1), "circular", 8, 0b1)), bin(_taps(Rise(2), "zero", 4, 0b11000))
+    ('0b10000011', '0b110')
+    """
+    if isinstance(w, Window) and border == "zero":
+        return tapped(w, size, outputs)
+    seen = 0
+    for u in range(outputs.bit_length()):
+        if not outputs >> u & 1:
+            continue
+        if isinstance(w, Rise):
+            low, high = (
+                max(0, min(size, (w.step * u + end) // w.over + i)) for i, end in enumerate((w.low, w.high))
+            )
+            seen |= (1 << max(high, low)) - (1 << low)
+        else:
+            first = u * w.stride - w.pad
+            for t in range(first, first + w.kernel * w.dilation, w.dilation):
+                seen |= 1 << _shown(t, size, border)
+    return seen
+
+
+def _shown(t: int, size: int, border: str) -> int:
+    """The index whose value a border shows at t."""
+    if border == "circular":
+        return t % size
+    if border == "replicate":
+        return max(0, min(t, size - 1))
+    return -t if t < 0 else min(t, 2 * (size - 1) - t)  # mirrored at the last pixel
 
 
 def _plane(image: Node) -> tuple[Size, Size]:
