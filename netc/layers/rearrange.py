@@ -51,11 +51,13 @@ class Slice(Layer):
             return x
         return b(ops.cut, x, axis=axis, start=self.start, stop=stop)
 
-    def _stop(self, size: Size) -> int:
-        stop = need_known("slice", size) if self.stop is None else self.stop
-        if not self.start < stop <= lowest(size):
+    def _stop(self, size: Size) -> Size:
+        stop = size if self.stop is None else self.stop
+        if not self.start < lowest(stop) <= lowest(size):
             message = f"a slice from {self.start} to {stop} does not lie in the {size} of {self.axis}"
-            raise LayerError("E0314", message, "start" if self.start >= stop else "stop")
+            if not isinstance(size, int):
+                message += f", which can be as small as {lowest(size)}"
+            raise LayerError("E0314", message, "stop" if self.start < lowest(stop) else "start")
         return stop
 
     def window(self, x: TensorType) -> Sight:
