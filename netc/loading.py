@@ -128,12 +128,15 @@ def load_text(
     _all_taken(values, made, file, report)
     nets = {item.name.id: item for item in file.items if isinstance(item, ast.Net)}
     blocks = _train_blocks(file, made, given, report)
+    misread = any(
+        d.severity == "error" for d in found
+    )  # parts of the file are left out, so its facts mean little
     compiled: dict[str, Compiled] = {}
     for name, graph in made.graphs.items():
         spec = train_spec(blocks[name], graph, made.settings, report) if name in blocks else None
         facts = Facts(graph, partial(measure, spec=spec))
         whole = not _broken(graph, report)
-        if whole and not values and not sizes:
+        if whole and not misread and not values and not sizes:
             prove(nets[name], graph, facts, report)
         compiled[name] = Compiled(graph, facts, spec, whole)
     diagnostics = report.sorted()
