@@ -41,6 +41,8 @@ class Page:
             parts.append("Arguments\n" + "\n".join(lines))
         else:
             parts.append("It takes no arguments.")
+        if "Weights: " in self.about:
+            parts.append("And of its weights: init, frozen, weight (netc explain weight)")
         if self.operands and self.operands != (1, 1):
             least, most = self.operands
             count = (
@@ -94,9 +96,9 @@ def _trained(line: str) -> str:
     )
 
 
-def example(cls: type[Layer]) -> str:
-    """The first example of a layer as a whole file."""
-    call, types = cls.examples[0]
+def example(cls: type[Layer], number: int = 0) -> str:
+    """One of a layer's examples as a whole file."""
+    call, types = cls.examples[number]
     if cls.loss:
         return _loss(cls.kind, call, types)
     names = _NAMES[: len(types)]

@@ -74,6 +74,7 @@ class Sub(_Elementwise):
     """The first tensor minus the others.
 
     Shape: as `add`.
+    Source: Chopra, Hadsell and LeCun, 2005 (the difference of two embeddings).
     """
 
     op, sign = ops.sub, "-"

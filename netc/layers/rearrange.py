@@ -24,6 +24,7 @@ class Slice(Layer):
     """The part of one axis from `start` to before `stop`.
 
     Shape: the size of `axis` becomes stop − start; the others stay.
+    Source: Ronneberger, Fischer and Brox, U-Net, 2015 (cropped maps).
     """
 
     axis: Literal["C", "H", "W", "L"] = word("C", "H", "W", "L")
@@ -102,6 +103,7 @@ class Transpose(Layer):
     """Rows become columns: y[c, i, j] = x[c, j, i].
 
     Shape: [N, C, H, W] → [N, C, W, H].
+    Source: as `numpy.swapaxes` of the last two axes.
     """
 
     examples = (
@@ -125,6 +127,7 @@ class Reshape(Layer):
 
     Shape: [N, …] → [N, channels], [N, channels, height] or [N, channels, height, width], with as many numbers.
     Its receptive field is the whole input.
+    Source: as `numpy.reshape` in the order channel, row, column.
     """
 
     channels: int = integer(at_least=1)
