@@ -12,7 +12,7 @@ from netc.analyze.backward import backward_flops
 from netc.analyze.expect import prove
 from netc.analyze.facts import Facts, Memory
 from netc.analyze.report import NetReport
-from netc.errors import Diagnostic, NetError, Report, Span, did_you_mean
+from netc.errors import Diagnostic, NetError, Note, Report, Span, did_you_mean
 from netc.graph.bind import read_setting
 from netc.graph.elaborate import Elaborated, Imported, elaborate
 from netc.graph.model import Graph
@@ -207,7 +207,9 @@ def _train_blocks(
             help = did_you_mean(name, nets)
             report.add(Diagnostic("E0201", f"unknown net `{name}`", place, help=help))
         elif name in out:
-            report.add(Diagnostic("E0204", f"net `{name}` has two train blocks", place))
+            first = out[name].net or out[name]
+            notes = (Note(first.span, "the first one"),)
+            report.add(Diagnostic("E0204", f"net `{name}` has two train blocks", place, notes=notes))
         elif name in made.graphs:
             out[name] = _overridden(item, given, report)
     return out

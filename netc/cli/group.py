@@ -18,7 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "diff": ("diff", "Tell what changed between two nets: layers, shapes, totals."),
     "explain": (
         "explain",
-        "Show the page of a layer, a loss, a setting, or of the code of an error or a warning.",
+        "Show the page of a part of the language, a layer, a loss, a setting, or of the code of an error or a warning.",
     ),
     "draw": ("draw", "Draw a net as svg, png, pdf or dot."),
     "fmt": ("fmt", "Format files in netc's one style."),
