@@ -41,10 +41,10 @@ def value_and_grad(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f3
 
 
 def evaluation(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
-    """Forward outside of training: outputs `loss` and each metric."""
+    """Forward outside of training, as the layers have it, before any pass: outputs `loss` and each metric."""
     b = Builder(training=False, dtype=dtype)
     _objective(graph, spec, batch, b)
-    return simplify(b.finish())
+    return b.finish()
 
 
 def _objective(graph: Graph, spec: TrainSpec, batch: int, b: Builder) -> Value:
