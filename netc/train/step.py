@@ -17,6 +17,11 @@ from netc.types import DType
 
 def training_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
     """Forward, backward and the optimiser's update of every parameter: outputs `loss` and each metric."""
+    return simplify(whole_step(graph, spec, batch, dtype))
+
+
+def whole_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
+    """`training_step` as the layers and the optimiser have it, before any pass."""
     b = Builder(training=True, dtype=dtype)
     total = _objective(graph, spec, batch, b)
     params = [i for i in b.inputs.values() if i.role == "param"]
@@ -24,7 +29,7 @@ def training_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32
         if g is not None:  # a parameter that the loss does not depend on stays as it is
             with b.at(i.name):
                 spec.optimizer.update(b, i.name, i.value, g)
-    return simplify(b.finish())
+    return b.finish()
 
 
 def value_and_grad(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
