@@ -64,13 +64,9 @@ def test_a_timed_walk_does_what_a_walk_does(threads: int, monkeypatch: pytest.Mo
 
 def test_equations_have_the_times_of_their_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two calls of a concatenation are one equation; a view has none."""
-    graph = (
-        load_text(
-            "net A {\n  input x: [N, 3, 4, 4]\n  a = x -> relu\n  y = [x, a] -> concat -> flatten -> dense(2)\n  output y\n}\n"
-        )
-        .nets["A"]
-        .graph
-    )
+    body = "a = x -> relu\n  y = [x, a] -> concat -> flatten -> dense(2)"
+    text = f"net A {{\n  input x: [N, 3, 4, 4]\n  {body}\n  output y\n}}\n"
+    graph = load_text(text).must_be_right().nets["A"].graph
     exe = compile_program(inference(graph, 2), threads=1)
     calls = {"reshape": 0, "concat": 2}
     counts = [calls.get(eq.op.name, 1) for eq in exe.program.equations]
