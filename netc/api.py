@@ -15,6 +15,7 @@ from netc.train.spec import default_spec
 from netc.types import DType
 
 if TYPE_CHECKING:
+    from netc.train.frugal import Recompute
     from netc.train.model import Model
     from netc.train.predictor import Predictor
 
@@ -116,6 +117,7 @@ def compile(
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
     dtype: DType = "f32",
+    recompute: Recompute | None = None,
 ) -> Model: ...
 
 
@@ -139,10 +141,13 @@ def compile(
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
     dtype: DType = "f32",
+    recompute: Recompute | None = None,
 ) -> Predictor:
     """A trainable model of a net, its weights drawn as its train block says.
 
     With `train=False` one that only predicts and evaluates, without an optimiser's memory: a `Predictor`.
+    `recompute="cheap"` or `"all"` trades time for memory in training: the backward pass computes activations again,
+    those that take no convolution or dense layer, or all.
     `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for an unknown device.
     """
     from netc.train.checkpoint import Source
@@ -152,8 +157,15 @@ def compile(
     if device != "cpu":
         raise ValueError(f"the device {device} is not in this version of netc; cpu is")
     spec = net.compiled.train or default_spec(net.compiled.graph)
-    kind = Model if train else Predictor
-    made = kind(net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype)
+    made: Predictor
+    if train:
+        made = Model(
+            net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype, recompute=recompute
+        )
+    elif recompute:
+        raise ValueError("recompute is for training")
+    else:
+        made = Predictor(net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype)
     loaded = net.loaded
     made.source = Source(net.name, loaded.text, dict(loaded.settings), dict(loaded.imports))
     return made

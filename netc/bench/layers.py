@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from netc.bench.cost import Cost, cost
 from netc.graph.model import Graph
 from netc.ir.program import Program
+from netc.ir.recompute import forward_part
 from netc.train.spec import TrainSpec
 
 if TYPE_CHECKING:
@@ -46,21 +47,13 @@ class LayerTime:
 def phases(program: Program) -> list[Phase]:
     """The part of the step that each equation belongs to.
 
-    Updates carry the names of parameters.  Forward is what outputs and running statistics need; what is left goes back.
+    Updates carry the names of parameters.  What is computed again in the backward pass counts as backward.
     """
     params = {i.name for i in program.by_role("param")}
-    states = {i.value for i in program.by_role("state")}
-    wanted = {*program.outputs.values(), *(new for old, new in program.updates if old in states)}
-    out: list[Phase] = []
-    for eq in reversed(program.equations):
-        if eq.node in params:
-            out.append("update")
-        elif any(v in wanted for v in eq.outputs):
-            wanted.update(eq.inputs)
-            out.append("forward")
-        else:
-            out.append("backward")
-    return out[::-1]
+    return [
+        "update" if eq.node in params else "forward" if forward else "backward"
+        for eq, forward in zip(program.equations, forward_part(program), strict=True)
+    ]
 
 
 def layer_times(

@@ -19,6 +19,7 @@ from netc.graph.model import Graph
 from netc.lower import folded, forward
 from netc.plan import Plan, plan
 from netc.runtime import Executable
+from netc.train.frugal import Recompute
 from netc.train.model import Model
 from netc.train.predictor import Predictor
 from netc.train.spec import TrainSpec
@@ -60,12 +61,13 @@ def bench(
     threads: int | None = None,
     steps: int | None = None,
     depth: int | None = None,
+    again: Recompute | None = None,
 ) -> Bench:
     """A training step, or a prediction, on random data.  Raises TooLarge before anything is allocated."""
-    _must_fit(graph, spec, batch, infer)
+    _must_fit(graph, spec, batch, infer, again)
     roof = measure_roof(threads)
     begun = perf_counter()
-    exe, feeds = _made(graph, spec, batch, infer, threads)
+    exe, feeds = _made(graph, spec, batch, infer, threads, again)
     timed = bind_timed(exe.program, exe.arrays, threads)
     ready = perf_counter() - begun
     whole, each = _times(exe, feeds, timed, steps)
@@ -78,13 +80,13 @@ def bench(
 
 
 def _made(
-    graph: Graph, spec: TrainSpec, batch: int, infer: bool, threads: int | None
+    graph: Graph, spec: TrainSpec, batch: int, infer: bool, threads: int | None, again: Recompute | None
 ) -> tuple[Executable, dict[str, Any]]:
     """What runs, and what it is fed.  The learning rate is 0: the work is the same, and random labels teach nothing."""
     feeds: dict[str, Any] = data.inputs(graph, batch)
     if infer:
         return Predictor(graph, spec, threads=threads).engine("predict", batch), feeds
-    exe = Model(graph, spec, threads=threads).program("train", batch)
+    exe = Model(graph, spec, threads=threads, recompute=again).program("train", batch)
     feeds |= {spec.target[0]: data.target(graph, spec, batch), "step": 1, **spec.optimizer.scalars(1, 0.0)}
     return exe, {name: value for name, value in feeds.items() if name in exe}
 
@@ -108,8 +110,8 @@ def _times(
     return whole, each
 
 
-def _must_fit(graph: Graph, spec: TrainSpec, batch: int, infer: bool) -> None:
-    program = folded(forward(graph, batch))[1] if infer else training_step(graph, spec, batch)
+def _must_fit(graph: Graph, spec: TrainSpec, batch: int, infer: bool, again: Recompute | None) -> None:
+    program = folded(forward(graph, batch))[1] if infer else training_step(graph, spec, batch, again=again)
     needed, free = plan(program).peak_bytes, _free_memory()
     if free is not None and needed > _SPARE * free:
         raise TooLarge(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,10 +12,12 @@ from netc.bench.text import Column, Line, table
 from netc.graph.model import Graph
 from netc.ir.constant import split_constant
 from netc.ir.fold import FOLDING
-from netc.ir.passes import PASSES
+from netc.ir.passes import CLEANING, IMPROVING
 from netc.ir.program import Program
+from netc.ir.recompute import recompute
 from netc.lower import forward
 from netc.plan import plan
+from netc.train.frugal import Recompute, lean
 from netc.train.spec import TrainSpec
 from netc.train.step import whole_step
 
@@ -32,16 +34,18 @@ class Stage:
     arena: int
 
 
-def stages(graph: Graph, spec: TrainSpec, batch: int, *, infer: bool) -> tuple[Stage, ...]:
+def stages(
+    graph: Graph, spec: TrainSpec, batch: int, *, infer: bool = False, again: Recompute | None = None
+) -> tuple[Stage, ...]:
     """A training step, or what predicts, as the layers have it and after each pass."""
     program = forward(graph, batch) if infer else whole_step(graph, spec, batch)
     return tuple(
         Stage(name, p, total_cost(p.equations), plan(p).arena_bytes)
-        for name, p in _after_each(program, infer)
+        for name, p in _after_each(program, infer, again)
     )
 
 
-def _after_each(program: Program, infer: bool) -> Iterator[tuple[str, Program]]:
+def _after_each(program: Program, infer: bool, again: Recompute | None) -> Iterator[tuple[str, Program]]:
     yield EMITTED, program
     for step in FOLDING if infer else ():
         program = step(program)
@@ -49,12 +53,18 @@ def _after_each(program: Program, infer: bool) -> Iterator[tuple[str, Program]]:
     if infer:
         program = split_constant(program)[1]  # without what runs when weights change
         yield split_constant.__name__, program
-    for step in PASSES:
+    for step in CLEANING:
+        program = step(program)
+        yield step.__name__, program
+    if again and not infer:
+        program = lean(program, again)
+        yield recompute.__name__, program
+    for step in IMPROVING:
         program = step(program)
         yield step.__name__, program
 
 
-def stages_dict(found: tuple[Stage, ...], *, text: bool) -> list[dict[str, Any]]:
+def stages_dict(found: Sequence[Stage], *, text: bool) -> list[dict[str, Any]]:
     """The stages for JSON, with their programs' text if it is asked for."""
     return [
         {
@@ -69,7 +79,7 @@ def stages_dict(found: tuple[Stage, ...], *, text: bool) -> list[dict[str, Any]]
     ]
 
 
-def stages_lines(title: str, found: tuple[Stage, ...], width: int | None, *, text: bool) -> list[Line]:
+def stages_lines(title: str, found: Sequence[Stage], width: int | None, *, text: bool) -> list[Line]:
     """A table of the stages, with what each saves of the one before it; then the programs, if they are asked for."""
     rows = [
         (
@@ -104,5 +114,8 @@ def _saved(before: Stage | None, now: Stage) -> str:
         "arena": (before.arena, now.arena),
     }
     return (
-        ", ".join(f"{(b - a) / a:+.1%} {what}" for what, (a, b) in pairs.items() if a and a != b) or "nothing"
+        ", ".join(
+            f"{(b - a) / a:+.1%} {what}" for what, (a, b) in pairs.items() if a and abs(b - a) / a >= 0.0005
+        )
+        or "nothing"
     )

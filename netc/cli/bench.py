@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from netc.cli.files import file_argument, input_option, net_option, only, read_net, set_option
+from netc.cli.files import (
+    file_argument,
+    input_option,
+    net_option,
+    only,
+    read_net,
+    recompute_option,
+    set_option,
+)
 from netc.cli.output import complain, console, is_terminal, say, width
 
 if TYPE_CHECKING:
     from netc.analyze.table import Line
+    from netc.bench.stages import Stage
     from netc.graph.model import Graph
-    from netc.train.spec import TrainSpec
+    from netc.train.frugal import Recompute
 
 SCHEMA: Final = "netc.bench/1"
 BATCH: Final = 8  # where no train block says one
@@ -41,6 +50,7 @@ BATCH: Final = 8  # where no train block says one
 @click.option(
     "--depth", type=click.IntRange(0), help="How many levels of blocks the table opens; all if not given."
 )
+@recompute_option
 @click.option("--passes", is_flag=True, help="Run nothing: tell what each pass of the compiler saves.")
 @click.option("--programs", is_flag=True, help="The same, with the program after each pass.")
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
@@ -54,6 +64,7 @@ def command(
     infer: bool,
     steps: int | None,
     depth: int | None,
+    recompute: Recompute | None,
     passes: bool,
     programs: bool,
     as_json: bool,
@@ -77,14 +88,27 @@ def command(
 
     spec = compiled.train or default_spec(graph)
     batch = batch or (1 if infer else compiled.train.batch if compiled.train else BATCH)
+    if infer and recompute:
+        raise click.UsageError("--recompute is for training, and --infer predicts")
     if passes or programs:
-        _passes(graph, spec, batch, infer, programs, as_json)
+        from netc.bench.stages import stages
+
+        _show_passes(
+            graph.name,
+            stages(graph, spec, batch, infer=infer, again=recompute),
+            batch,
+            infer,
+            programs,
+            as_json,
+        )
         return
     from netc.bench.measure import TooLarge, bench
     from netc.bench.show import bench_dict, bench_lines
 
     try:
-        found = bench(graph, spec, batch=batch, infer=infer, threads=threads, steps=steps, depth=depth)
+        found = bench(
+            graph, spec, batch=batch, infer=infer, threads=threads, steps=steps, depth=depth, again=recompute
+        )
     except TooLarge as error:
         complain(str(error))
         raise click.exceptions.Exit(3) from None
@@ -105,18 +129,19 @@ def _must_be_known(graph: Graph) -> None:
         )
 
 
-def _passes(graph: Graph, spec: TrainSpec, batch: int, infer: bool, text: bool, as_json: bool) -> None:
-    from netc.bench.stages import stages, stages_dict, stages_lines
+def _show_passes(
+    net: str, found: Sequence[Stage], batch: int, infer: bool, text: bool, as_json: bool
+) -> None:
+    from netc.bench.stages import stages_dict, stages_lines
     from netc.errors import plural
 
-    found = stages(graph, spec, batch, infer=infer)
     if as_json:
         mode = "infer" if infer else "train"
-        net = {"name": graph.name, "mode": mode, "batch": batch, "passes": stages_dict(found, text=text)}
-        _say_json({"nets": [net]})
+        passes = stages_dict(found, text=text)
+        _say_json({"nets": [{"name": net, "mode": mode, "batch": batch, "passes": passes}]})
     else:
         what = "a prediction" if infer else "a training step"
-        title = f"{graph.name}: {what} of {plural(batch, 'example')}"
+        title = f"{net}: {what} of {plural(batch, 'example')}"
         _show(stages_lines(title, found, width(sys.stdout), text=text))
 
 

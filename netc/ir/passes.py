@@ -80,7 +80,10 @@ def update_early(program: Program) -> Program:
     return replace(program, equations=tuple(eq for *_, eq in sorted(line, key=lambda place: place[:2])))
 
 
-PASSES: Final[tuple[Pass, ...]] = (share_equal, drop_unused, fuse, update_early)
+#: What comes first; what a program computes twice on purpose (`recompute`) is put in behind these.
+CLEANING: Final[tuple[Pass, ...]] = (share_equal, drop_unused)
+IMPROVING: Final[tuple[Pass, ...]] = (fuse, update_early)
+PASSES: Final[tuple[Pass, ...]] = (*CLEANING, *IMPROVING)
 
 
 def simplify(program: Program, passes: tuple[Pass, ...] = PASSES) -> Program:

@@ -10,6 +10,7 @@ import numpy as np
 from netc.graph.model import Graph
 from netc.ir.program import Program
 from netc.runtime import Backend, Executable
+from netc.train.frugal import Recompute
 from netc.train.predictor import Array, Predictor, moved, numbers
 from netc.train.spec import TrainSpec
 from netc.train.step import training_step, value_and_grad
@@ -21,7 +22,8 @@ Kind = Literal["train", "grad"]
 class Model(Predictor):
     """A trainable model.  Arrays go in and come out as NumPy arrays in `(N, C, H, W)`.
 
-    `steps` counts the updates made; `lr_factor` is what the schedule multiplies the learning rate by.
+    `steps` counts the updates made; `lr_factor` is what the schedule multiplies the learning rate by.  `recompute` says
+    what the backward pass computes again, so that memory need not hold it: `cheap` no contraction, `all` what helps.
     """
 
     def __init__(
@@ -32,7 +34,9 @@ class Model(Predictor):
         backend: Backend = "cpu",
         threads: int | None = None,
         dtype: DType = "f32",
+        recompute: Recompute | None = None,
     ) -> None:
+        self.recompute: Recompute | None = recompute
         self.steps = 0
         self.lr_factor = 1.0
         self._programs: dict[tuple[Kind, int], Executable] = {}
@@ -45,8 +49,8 @@ class Model(Predictor):
         """The program of a kind at a batch size, compiled when it is first wanted."""
         if (kind, batch) not in self._programs:
             make: dict[Kind, Callable[[], Program]] = {
-                "train": lambda: training_step(self.graph, self.spec, batch, self.dtype),
-                "grad": lambda: value_and_grad(self.graph, self.spec, batch, self.dtype),
+                "train": lambda: training_step(self.graph, self.spec, batch, self.dtype, self.recompute),
+                "grad": lambda: value_and_grad(self.graph, self.spec, batch, self.dtype, self.recompute),
             }
             self._programs[kind, batch] = self._compiled(make[kind]())
         return self._programs[kind, batch]

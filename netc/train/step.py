@@ -6,18 +6,23 @@ from netc import ops
 from netc.graph.model import Graph
 from netc.ir.builder import Builder
 from netc.ir.grad import gradients, one
-from netc.ir.passes import simplify
 from netc.ir.program import Program
 from netc.layers.loss import mean
 from netc.lower import at_batch, channels_last, emit
 from netc.ops.primitive import Value
+from netc.train.frugal import Recompute, made_lean
 from netc.train.spec import TrainSpec
 from netc.types import DType
 
 
-def training_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
-    """Forward, backward and the optimiser's update of every parameter: outputs `loss` and each metric."""
-    return simplify(whole_step(graph, spec, batch, dtype))
+def training_step(
+    graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32", again: Recompute | None = None
+) -> Program:
+    """Forward, backward and the optimiser's update of every parameter: outputs `loss` and each metric.
+
+    `again` says what the backward pass computes again instead of keeping it.
+    """
+    return made_lean(whole_step(graph, spec, batch, dtype), again)
 
 
 def whole_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
@@ -32,7 +37,9 @@ def whole_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") 
     return b.finish()
 
 
-def value_and_grad(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
+def value_and_grad(
+    graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32", again: Recompute | None = None
+) -> Program:
     """Forward and backward in training mode: outputs `loss` and, for each parameter p, `grad p`."""
     b = Builder(training=True, dtype=dtype)
     total = _objective(graph, spec, batch, b)
@@ -42,7 +49,7 @@ def value_and_grad(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f3
             g if g is not None else b(ops.fill, shape=i.value.type.dims, value=0.0, dtype=dtype)
         )
     b.updates.clear()  # running statistics stay: asking for a gradient changes nothing
-    return simplify(b.finish())
+    return made_lean(b.finish(), again)
 
 
 def evaluation(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
