@@ -40,7 +40,7 @@ def command(run: Path, data: str | None, part: Literal["test", "validation", "tr
         from netc.api import load_model
         from netc.train.data import load
 
-        model = load_model(run)
+        model = load_model(run, train=False)
         named = model.spec.data
         if named is None and data is None:
             raise click.UsageError(f"the train block of {model.graph.name} names no data; give --data PATH")

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "train": ("train", "Train a net as its train block says."),
     "eval": ("eval", "Measure a trained model on data."),
     "predict": ("predict", "Classify arrays and images by a trained model."),
+    "bench": ("bench", "Time a step and each of its layers against the machine's roofline."),
     "specs": ("specs", "List the specs that ship with netc."),
     "completion": ("completion", "Print the completion script of a shell."),
 }

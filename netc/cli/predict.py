@@ -53,7 +53,7 @@ def command(run: Path, inputs: Sequence[Path], top: int, resize: bool, as_json: 
         from netc.api import load_model
         from netc.train.dataset import DataError
 
-        model = load_model(run)
+        model = load_model(run, train=False)
         shape = model.graph.inputs[0].type.dims_after(1)
         found: list[dict[str, Any]] = []
         for path in inputs:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netc.cli.files import STDIN, chosen, file_argument, net_option, read_net, set_option
+from netc.cli.files import STDIN, chosen, file_argument, net_option, read_net, recompute_option, set_option
 from netc.cli.output import complain, say, tell
 from netc.cli.progress import Progress, figures
 from netc.errors import MissingDependency
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from netc.graph.model import Graph
     from netc.loading import Compiled, Loaded
     from netc.train.dataset import Dataset
+    from netc.train.frugal import Recompute
     from netc.train.loop import Epoch
     from netc.train.model import Model
     from netc.train.spec import TrainSpec
@@ -39,6 +40,7 @@ CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take a
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder; runs/NET if not given."
 )
+@recompute_option
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -52,6 +54,7 @@ def command(
     data: str | None,
     device: str,
     out: Path | None,
+    recompute: Recompute | None,
     resume: Path | None,
 ) -> int:
     """Train a net as its train block says.
@@ -70,7 +73,12 @@ def command(
     with user_errors():
         dataset = _data(loaded, compiled, data)
         return _run(
-            loaded, compiled, dataset, resume or out or _free(compiled.graph.name), resume is not None
+            loaded,
+            compiled,
+            dataset,
+            resume or out or _free(compiled.graph.name),
+            resume is not None,
+            recompute,
         )
 
 
@@ -146,13 +154,15 @@ def _free(net: str) -> Path:
     return path
 
 
-def _run(loaded: Loaded, compiled: Compiled, data: Dataset, out: Path, again: bool) -> int:
+def _run(
+    loaded: Loaded, compiled: Compiled, data: Dataset, out: Path, again: bool, recompute: Recompute | None
+) -> int:
     from netc.analyze.report import report_dict
     from netc.api import Net
     from netc.api import compile as compile_net
     from netc.train import folder
 
-    model = compile_net(Net(loaded, compiled.graph.name))
+    model = compile_net(Net(loaded, compiled.graph.name), recompute=recompute)
     report = compiled.report(model.spec.batch)
     done: list[Epoch] = []
     if again:
