@@ -22,6 +22,7 @@ from netc.train.spec import TrainSpec
 from netc.train.step import whole_step
 
 EMITTED: Final = "as emitted"
+_LEAST: Final = 0.0005  # a change that a percentage of one digit shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,5 @@ def _saved(before: Stage | None, now: Stage) -> str:
         "bytes": (before.cost.bytes, now.cost.bytes),
         "arena": (before.arena, now.arena),
     }
-    return (
-        ", ".join(
-            f"{(b - a) / a:+.1%} {what}" for what, (a, b) in pairs.items() if a and abs(b - a) / a >= 0.0005
-        )
-        or "nothing"
-    )
+    shares = {what: (b - a) / a for what, (a, b) in pairs.items() if a}
+    return ", ".join(f"{x:+.1%} {what}" for what, x in shares.items() if abs(x) >= _LEAST) or "nothing"
