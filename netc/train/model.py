@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -16,14 +17,16 @@ from netc.layers.loss import LABELLED, SoftmaxXent
 from netc.lower import inference
 from netc.runtime import Backend, Executable, compile_program
 from netc.train import checkpoint
+from netc.train.augment import Warp, augment
 from netc.train.init import draw
-from netc.train.spec import TrainSpec
-from netc.train.step import evaluation, training_step, value_and_grad
+from netc.train.spec import TrainSpec, pictures
+from netc.train.step import evaluation, scoring, training_step, value_and_grad
 from netc.types import NUMPY_NAME, DType, Size
 
 Array = NDArray[Any]
-Kind = Literal["train", "grad", "evaluate", "predict"]
+Kind = Literal["train", "grad", "evaluate", "score", "predict"]
 EVALUATION_BATCH: Final = 256  # examples at a time where nothing is learned
+_STEPS, _VIEWS = 1, 2  # what augmentation is drawn for: streams of random numbers apart from each other
 
 
 class Model:
@@ -70,6 +73,7 @@ class Model:
                 "train": lambda: training_step(self.graph, self.spec, batch, self.dtype),
                 "grad": lambda: value_and_grad(self.graph, self.spec, batch, self.dtype),
                 "evaluate": lambda: evaluation(self.graph, self.spec, batch, self.dtype),
+                "score": lambda: scoring(self.graph, self.spec, self._logits(), batch, self.dtype),
                 "predict": lambda: inference(self.graph, batch, dtype=self.dtype),
             }
             program = make[kind]()
@@ -128,7 +132,7 @@ class Model:
 
     def train_batch(self, x: Any, y: Any) -> dict[str, float]:
         """`train_step` with the metrics of the batch beside its loss."""
-        feeds = self._feeds(x, y)
+        feeds = self._augmented(self._feeds(x, y), self.steps)
         exe = self.program("train", self._batch(feeds))
         self.steps += 1
         rate = self.spec.optimizer.lr * self.lr_factor
@@ -144,13 +148,24 @@ class Model:
         grads = {name: _moved(out[f"grad {name}"], i.door) for name, i in params.items()}
         return float(out["loss"]), grads
 
-    def evaluate(self, x: Any, y: Any) -> dict[str, float]:
-        """Loss and metrics over all examples, outside of training."""
+    def evaluate(self, x: Any, y: Any, *, views: int = 1) -> dict[str, float]:
+        """Loss and metrics over all examples, outside of training.
+
+        With `views` they are those of the class probabilities that `classify` gives with as many.
+        """
         feeds = self._feeds(x, y)
+        target: str = self.spec.target[0]
+        kind: Kind = "evaluate"
+        if views > 1:
+            inputs = {n: a for n, a in feeds.items() if n != target}
+            chances = np.maximum(self.classify(inputs, views=views), np.finfo(np.float32).tiny)
+            # Logarithms of probabilities are logits whose softmax they are.
+            logits = np.log(chances).astype(NUMPY_NAME[self.dtype])
+            feeds, kind = {self._logits(): logits, target: feeds[target]}, "score"
         count = self._batch(feeds)
         totals: dict[str, float] = {}
         for part, size in _parts(feeds, count):
-            exe = self.program("evaluate", size)
+            exe = self.program(kind, size)
             for name, value in _numbers(exe.run(self._with_counter(part, exe))).items():
                 totals[name] = totals.get(name, 0.0) + value * size
         return {name: total / count for name, total in totals.items()}
@@ -166,19 +181,31 @@ class Model:
         joined = {name: np.concatenate(parts) for name, parts in outputs.items()}
         return joined if len(joined) > 1 else next(iter(joined.values()))
 
-    def classify(self, x: Any) -> Array:
+    def classify(self, x: Any, *, views: int = 1) -> Array:
         """Class probabilities `(N, C)`: the softmax of the logits that the first `softmax_xent` loss looks at.
 
-        Raises ValueError where the net is no classifier.
+        With `views` they are means over that many looks at each example: as it is, and changed as the train block's
+        `augment` says.  Raises ValueError where the net is no classifier, or nothing augments it.
         """
+        name = self._logits()
+        if views > 1 and not self.spec.augment:
+            raise ValueError(f"the train block of {self.graph.name} names no augmentation to average over")
+        feeds = self._inputs(x)
+        total: Array | float = 0.0
+        for view in range(views):
+            out = self.predict(self._augmented(feeds, view, _VIEWS) if view else feeds)
+            logits: Array = cast("dict[str, Array]", out)[name] if isinstance(out, dict) else out
+            total = total + np.asarray(Softmax.op.meaning(logits.astype(np.float64)))
+        return np.asarray(total / views)
+
+    def _logits(self) -> str:
+        """The output that class probabilities are made of."""
         name = next((t.operands[0] for t in self.spec.losses if isinstance(t.layer, SoftmaxXent)), None)
         if name is None or name not in self.graph.outputs:
             raise ValueError(
                 f"{self.graph.name} has no logits among its outputs that a softmax_xent loss looks at"
             )
-        out = self.predict(x)
-        logits: Array = cast("dict[str, Array]", out)[name] if isinstance(out, dict) else out
-        return np.asarray(Softmax.op.meaning(logits.astype(np.float64)))
+        return name
 
     def fit(self, x: Any, y: Any, *, epochs: int | None = None) -> list[float]:
         """Trains on arrays for a number of epochs (the train block's); the mean loss of each epoch.
@@ -250,6 +277,18 @@ class Model:
         if not count:
             raise ValueError("there are no examples")
         return count
+
+    def _augmented(self, feeds: dict[str, Any], number: int, use: int = _STEPS) -> dict[str, Any]:
+        """The pictures among the inputs changed at random; the seed, `use` and `number` decide how."""
+        if not self.spec.augment:
+            return feeds
+        rng = np.random.default_rng([self.spec.seed, number, use])
+        warp: Warp = import_module(f"netc.backends.{self.backend}.warp").warp
+        named = {n.name for n in self.graph.inputs if pictures(n.type)}
+        return {
+            name: augment(self.spec.augment, array, rng, warp) if name in named else array
+            for name, array in feeds.items()
+        }
 
     def _with_counter(self, feeds: dict[str, Any], exe: Executable) -> dict[str, Any]:
         """Adds the number of the step, where something random asks for it, and drops what the program ignores."""

@@ -63,7 +63,7 @@ def test_a_run_says_what_it_does_and_leaves_its_folder(netc: Command) -> None:
     run = Path("runs/Tiny")
     assert {p.name for p in run.iterdir()} == {
         "model.safetensors", "state.safetensors", "spec.net", "report.json", "metrics.jsonl", "result.json",
-        "net.svg", "curves.svg",
+        "net.svg", "curves.svg", "run.json",
     }  # fmt: skip
     assert (run / "spec.net").read_text() == TINY
     assert len(records(run)) == 3
@@ -116,7 +116,7 @@ def test_images_are_read_by_the_size_of_the_net(netc: Command) -> None:
     assert netc("predict", "runs/Tiny", "two.png").out.startswith("two.png: 1 (")
     done = netc("predict", "runs/Tiny", "large.png")
     assert done.code == 1
-    assert "large.png: is 6×4 pixels, and the net takes 2×2; --resize fits it" in done.err
+    assert "large.png: is 6x4 pixels, and the net takes 2x2; --resize fits it" in done.err
     assert netc("predict", "runs/Tiny", "large.png", "--resize").code == 0
 
 
