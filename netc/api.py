@@ -151,6 +151,7 @@ def load_model(path: str | Path, **options: Any) -> Model:
         model.set_weights(arrays)
     except ValueError as error:
         raise ModelError(f"{file}: the weights do not fit the net: it {error}") from None
+    model.source = source
     return model
 
 

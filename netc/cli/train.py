@@ -31,7 +31,7 @@ CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take a
     "train",
     epilog="Ctrl-C keeps the last finished epoch.  `netc eval` and `netc predict` take the run's folder.",
 )
-@click.argument("file", type=NetFile(), metavar="FILE", required=False)
+@click.argument("file", type=NetFile(), metavar="[FILE]", required=False)
 @net_option
 @set_option
 @click.option(
@@ -59,7 +59,7 @@ def command(
     out: Path | None,
     resume: Path | None,
 ) -> int:
-    """Train a net as its train block says.
+    """Train a net as its train block says.  FILE may be left away where --resume names a run.
 
     \b
     Example:

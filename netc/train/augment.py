@@ -190,9 +190,10 @@ class Elastic(Augmentation):
     example = "elastic(34, 4)"
 
     def draw(self, rng: np.random.Generator, count: int, height: int, width: int) -> Move:
-        noise = 2 * rng.random((count, 2, height, width), np.float32) - 1
+        # Two bytes are drawn in a third of the time of a float32; 65,536 values are many enough for noise.
+        noise = rng.integers(-(2**15), 2**15, (count, 2, height, width), np.int16).astype(np.float32)
         field: Array = _blur(height, self.sigma) @ noise @ _blur(width, self.sigma)  # (N, 2, H, W)
-        field *= np.float32(self.alpha)
+        field *= np.float32(self.alpha / 2**15)
         return Move(_matrices(np.tile(np.eye(2), (count, 1, 1))), field)
 
 

@@ -13,7 +13,10 @@ from netc.explain import code_pages, pages
 from netc.layers import LAYERS
 from netc.layers.initial import INITS
 from netc.loading import load_text
-from netc.train.settings import OPTIMIZERS, SCHEDULES, STOPS
+from netc.train.augment import AUGMENTATIONS
+from netc.train.keys import KEYS
+from netc.train.settings import METRICS, OPTIMIZERS, SCHEDULES, STOPS
+from netc.train.sources import SOURCES
 from tests.command import CHECKOUT, Command
 
 # Several files, unreadable ones, or ones too large for a page; test_messages.py, test_parse.py have cases of them.
@@ -71,8 +74,19 @@ def test_the_example_of_a_page_is_right(name: str) -> None:
 
 
 def test_everything_that_can_be_named_has_a_page() -> None:
-    for registry in (LAYERS, INITS, OPTIMIZERS, SCHEDULES, STOPS):
+    registries = (LAYERS, KEYS, INITS, OPTIMIZERS, SCHEDULES, STOPS, METRICS, SOURCES, AUGMENTATIONS)
+    for registry in registries:
         assert registry.keys() <= pages().keys()
+    # `split` is a step and no layer; nothing else has a page, and no name has two.
+    assert sum(map(len, registries)) + 1 == len(pages())
+
+
+def test_the_page_of_a_setting_says_what_it_takes_and_what_else_holds() -> None:
+    batch, optimizer, augment = (pages()[name].text() for name in ("batch", "optimizer", "augment"))
+    assert "It takes an int of at least 1. Where it is not said: 32." in batch
+    assert "  adam  " in optimizer
+    assert "Where it is not said: sgd(lr=0.01, " in optimizer
+    assert all(f"\n  {name} " in augment for name in AUGMENTATIONS)
 
 
 # ---- The command -----------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_another_column_is_the_target(tmp_path: Path, head: list[str], options: 
 def test_a_table_is_split_as_other_data_are_and_one_for_the_test_is_kept_apart(tmp_path: Path) -> None:
     data = read(tmp_path, rows(50))
     assert [len(p.x) for p in (data.train, data.validation, data.test)] == [36, 4, 10]
-    (tmp_path / "other.csv").write_text("\n".join(["a,b,c", "7,8,2", "9,10,0"]))
+    (tmp_path / "other.csv").write_text("a,b,c\n7,8,2\n9,10,0\n")
     data = read(tmp_path, rows(50), test="other.csv")
     assert [len(p.x) for p in (data.train, data.validation, data.test)] == [45, 5, 2]
     assert data.test.x.tolist() == [[7, 8], [9, 10]]
