@@ -36,6 +36,22 @@ def test_whole_pixels_are_copied_exactly() -> None:
     np.testing.assert_array_equal(kernel(x, down, None, False), wanted)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_memory_that_held_something_before_does_no_harm(
+    channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every number that is read was written, also those of weight 0: 0 · NaN is NaN."""
+    x = np.random.default_rng(0).random((2, channels, 4, 5), np.float32)
+    out = np.tile(np.array([[1, 0, 9], [0, 1, 9]], np.float32), (2, 1, 1))  # all that it sees lies beyond the end
+
+    def used(shape: object, dtype: object = float) -> np.ndarray:
+        array = np.ones(shape, dtype)  # type: ignore[call-overload]
+        return array if array.dtype.kind != "f" else array * np.nan
+
+    monkeypatch.setattr(np, "empty", used)
+    assert (kernel(x, out, None, False) == 0).all()
+
+
 @pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize("value", [1e30, -1e30, np.inf, np.nan, 2.0**31, -(2.0**31)])
 def test_places_far_out_are_read_from_nowhere_else(mirror: bool, value: float) -> None:

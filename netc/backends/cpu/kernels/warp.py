@@ -34,7 +34,7 @@ def warp(lo, hi, x, y, matrices, field, framed, spot, below, right, channels, he
     `(N, 2, H, W)`, if it has any numbers, moves it by; between pixels linearly.
 
     Beyond the border there are zeros or, with `mirror`, the picture mirrored at the middle of its last pixels.
-    `framed` is scratch, C · (H + 3) · (W + 2) and 1; so are `spot` (int32), `below` and `right`, each W.
+    `framed` is scratch, C · (H + 3) · (W + 2) and a 0; so are `spot` (int32), `below` and `right`, each W.
     """
     plane, row = height * width, width + 2
     frame = (height + 3) * row
