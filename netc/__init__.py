@@ -17,12 +17,14 @@ from netc.errors import Diagnostic, MissingDependency, NetError, Note, Span
 if TYPE_CHECKING:
     from netc.api import Net, compile, load, load_model, parse
     from netc.train.model import Model
+    from netc.train.predictor import Predictor
 else:
     __getattr__, _names = lazy_names(
         __name__,
         {
             **dict.fromkeys(("Net", "compile", "load", "load_model", "parse"), "netc.api"),
             "Model": "netc.train.model",
+            "Predictor": "netc.train.predictor",
         },
     )
 
@@ -35,6 +37,7 @@ __all__ = [
     "Net",
     "NetError",
     "Note",
+    "Predictor",
     "Span",
     "compile",
     "load",

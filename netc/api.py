@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from netc import draw as drawing
 from netc.analyze.report import net_dict
@@ -15,7 +15,9 @@ from netc.train.spec import default_spec
 from netc.types import DType
 
 if TYPE_CHECKING:
+    from netc.train.frugal import Recompute
     from netc.train.model import Model
+    from netc.train.predictor import Predictor
 
 
 class Net:
@@ -106,31 +108,78 @@ def parse(text: str, net: str | None = None, settings: Mapping[str, Any] | None 
     return _choose(load_text(text, settings=_texts(settings)), net)
 
 
+@overload
 def compile(
     net: Net,
     *,
+    train: Literal[True] = True,
     device: Literal["cpu"] = "cpu",
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
     dtype: DType = "f32",
-) -> Model:
+    recompute: Recompute | None = None,
+) -> Model: ...
+
+
+@overload
+def compile(
+    net: Net,
+    *,
+    train: Literal[False],
+    device: Literal["cpu"] = "cpu",
+    backend: Literal["cpu", "numpy"] = "cpu",
+    threads: int | None = None,
+    dtype: DType = "f32",
+) -> Predictor: ...
+
+
+def compile(
+    net: Net,
+    *,
+    train: bool = True,
+    device: Literal["cpu"] = "cpu",
+    backend: Literal["cpu", "numpy"] = "cpu",
+    threads: int | None = None,
+    dtype: DType = "f32",
+    recompute: Recompute | None = None,
+) -> Predictor:
     """A trainable model of a net, its weights drawn as its train block says.
 
+    With `train=False` one that only predicts and evaluates, without an optimiser's memory: a `Predictor`.
+    `recompute="cheap"` or `"all"` trades time for memory in training: the backward pass computes activations again,
+    those that take no convolution or dense layer, or all.
     `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for an unknown device.
     """
     from netc.train.checkpoint import Source
     from netc.train.model import Model
+    from netc.train.predictor import Predictor
 
     if device != "cpu":
         raise ValueError(f"the device {device} is not in this version of netc; cpu is")
     spec = net.compiled.train or default_spec(net.compiled.graph)
-    made = Model(net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype)
+    made: Predictor
+    if train:
+        made = Model(
+            net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype, recompute=recompute
+        )
+    elif recompute:
+        raise ValueError("recompute is for training")
+    else:
+        made = Predictor(net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype)
     loaded = net.loaded
     made.source = Source(net.name, loaded.text, dict(loaded.settings), dict(loaded.imports))
     return made
 
 
-def load_model(path: str | Path, **options: Any) -> Model:
+@overload
+def load_model(path: str | Path, *, train: Literal[True] = True, **options: Any) -> Model: ...
+
+
+@overload
+def load_model(path: str | Path, *, train: Literal[False], **options: Any) -> Predictor: ...
+
+
+def load_model(path: str | Path, *, train: bool = True, **options: Any) -> Predictor:
     """A model that `Model.save` or `netc train` wrote, or the run folder that holds it; `options` as for `compile`.
 
     Raises netc.train.checkpoint.ModelError where the file is none or does not fit its net.
@@ -146,7 +195,8 @@ def load_model(path: str | Path, **options: Any) -> Model:
     except ValueError as error:
         raise ModelError(f"{file}: its header does not say which net it is ({error})") from None
     loaded = load_text(source.text, f"{file}:{source.net}", source.settings, imports=source.imports)
-    model = compile(_choose(loaded, source.net), **options)
+    net = _choose(loaded, source.net)
+    model = compile(net, **options) if train else compile(net, train=False, **options)
     try:
         model.set_weights(arrays)
     except ValueError as error:

@@ -12,7 +12,7 @@ from netc.analyze.backward import backward_flops
 from netc.analyze.expect import prove
 from netc.analyze.facts import Facts, Memory
 from netc.analyze.report import NetReport
-from netc.errors import Diagnostic, NetError, Report, Span, did_you_mean
+from netc.errors import Diagnostic, NetError, Note, Report, Span, did_you_mean
 from netc.graph.bind import read_setting
 from netc.graph.elaborate import Elaborated, Imported, elaborate
 from netc.graph.model import Graph
@@ -128,12 +128,15 @@ def load_text(
     _all_taken(values, made, file, report)
     nets = {item.name.id: item for item in file.items if isinstance(item, ast.Net)}
     blocks = _train_blocks(file, made, given, report)
+    misread = any(
+        d.severity == "error" for d in found
+    )  # parts of the file are left out, so its facts mean little
     compiled: dict[str, Compiled] = {}
     for name, graph in made.graphs.items():
         spec = train_spec(blocks[name], graph, made.settings, report) if name in blocks else None
         facts = Facts(graph, partial(measure, spec=spec))
         whole = not _broken(graph, report)
-        if whole and not values and not sizes:
+        if whole and not misread and not values and not sizes:
             prove(nets[name], graph, facts, report)
         compiled[name] = Compiled(graph, facts, spec, whole)
     diagnostics = report.sorted()
@@ -204,7 +207,9 @@ def _train_blocks(
             help = did_you_mean(name, nets)
             report.add(Diagnostic("E0201", f"unknown net `{name}`", place, help=help))
         elif name in out:
-            report.add(Diagnostic("E0204", f"net `{name}` has two train blocks", place))
+            first = out[name].net or out[name]
+            notes = (Note(first.span, "the first one"),)
+            report.add(Diagnostic("E0204", f"net `{name}` has two train blocks", place, notes=notes))
         elif name in made.graphs:
             out[name] = _overridden(item, given, report)
     return out

@@ -11,6 +11,8 @@ from typing import cast
 from netc import ops
 from netc.graph.model import Graph
 from netc.ir.builder import Builder
+from netc.ir.constant import split_constant
+from netc.ir.fold import FOLDING
 from netc.ir.passes import simplify
 from netc.ir.program import Program
 from netc.ops.primitive import Value
@@ -61,9 +63,23 @@ def emit(graph: Graph, b: Builder, batch: int) -> list[Value]:
 
 def inference(graph: Graph, batch: int, *, tensors: Iterable[str] = (), dtype: DType = "f32") -> Program:
     """The forward program: the net's outputs, and further `tensors` of it, each named, as `(N, C, H, W)`."""
+    return simplify(forward(graph, batch, tensors=tensors, dtype=dtype))
+
+
+def forward(graph: Graph, batch: int, *, tensors: Iterable[str] = (), dtype: DType = "f32") -> Program:
+    """`inference` as the layers have it, before any pass."""
     b = Builder(training=False, dtype=dtype)
     values = emit(graph, b, batch)
     wanted = dict(graph.outputs) | {t: graph.tensors[t] for t in tensors}
     for name, node in wanted.items():
         b.outputs[name] = channels_second(b, values[node])
-    return simplify(b.finish())
+    return b.finish()
+
+
+def folded(program: Program) -> tuple[Program, Program]:
+    """A forward program as two, for weights that stay: `prepare`, to be run when they change, and what is left.
+
+    Norms are folded into the weights before them.
+    """
+    prepare, infer = split_constant(simplify(program, FOLDING))
+    return simplify(prepare), simplify(infer)

@@ -204,6 +204,8 @@ def _change(a: Node, b: Node) -> str:
         told.append(_arrow(said(a), said(b)))
     if a.expansion.params != b.expansion.params:
         told.append(f"{_arrow(exact(a.expansion.params), exact(b.expansion.params))} parameters")
+    if len(told) == 1 and a.expansion.flops != b.expansion.flops:
+        told.append(f"{_arrow(exact(a.expansion.flops), exact(b.expansion.flops))} FLOPs")
     if len(told) == 1 and a.describe() == b.describe():
         told.append("reads another tensor")
     return f"~ {path}: {', '.join(told)}"

@@ -38,11 +38,11 @@ class FieldFact:
 TOTALS: Final = ("params", "macs", "flops", "depth", "memory")
 
 
-def _square(pair: tuple[int | Fraction, int | Fraction] | None) -> Any:
-    """One number where height and width agree; `whole` where it is the whole input."""
-    if pair is None:
+def _square(sides: tuple[int | Fraction, ...] | None) -> Any:
+    """One number where height and width agree, or for a length; `whole` where it is the whole input."""
+    if sides is None:
         return "whole"
-    return pair[0] if pair[0] == pair[1] else pair
+    return sides[0] if len(set(sides)) == 1 else sides
 
 
 def prove(net: ast.Net, graph: Graph, facts: Facts, report: Report) -> None:

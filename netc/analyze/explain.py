@@ -200,7 +200,7 @@ def _field(facts: Facts, node: Node, inputs: Sequence[Node]) -> list[str]:
     sight = node.layer.window(inputs[0].type)
     before = [f.axes for f in (facts.fields[n.id] for n in inputs) if f and f.axes]
     told: list[str] = []
-    for axis in range(2):
+    for axis in (1,) if field.line else (0, 1):
         after = field.axes[axis]
         if isinstance(sight, tuple):
             told.append(_through(before[0][axis], sight[1 - axis if field.turned else axis], after))
@@ -208,7 +208,7 @@ def _field(facts: Facts, node: Node, inputs: Sequence[Node]) -> list[str]:
             told.append(_hull([b[axis] for b in before], after))
         else:
             told.append(f"as before it: {_triple(after)}")
-    if told[0] == told[1]:
+    if told[0] == told[-1]:
         told = told[:1]
     else:
         told = [f"{side}: {', '.join(text.splitlines())}" for side, text in zip(SIDES, told, strict=True)]

@@ -36,8 +36,8 @@ def csv_text(reports: Iterable[NetReport]) -> str:
                 "inputs": " ".join(layer["inputs"]),
                 "shape": "x".join(map(str, layer["shape"])),
                 "field": _field(rf),
-                "stride": _sides(rf.get("stride")),
-                "pad": _sides(rf.get("pad")),
+                "stride": pair(rf.get("stride")),
+                "pad": pair(rf.get("pad")),
                 "line": layer["span"]["line"],
             }
             writer.writerow([row[name] for name in CSV])
@@ -73,7 +73,7 @@ def _row(node: Node, layer: Mapping[str, Any]) -> list[str]:
     figures = [exact(layer["params"]), exact(layer["macs"])]
     return [
         node.path, f"`{node.describe()}`", shape, *figures,
-        _field(rf), _sides(rf.get("stride")), _sides(rf.get("pad")), size(layer["bytes"]),
+        _field(rf), pair(rf.get("stride")), pair(rf.get("pad")), size(layer["bytes"]),
     ]  # fmt: skip
 
 
@@ -87,11 +87,7 @@ def _known(rf: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _field(rf: Mapping[str, Any]) -> str:
-    return "whole" if rf.get("global") else _sides(rf.get("size"))
-
-
-def _sides(sides: list[int] | None) -> str:
-    return pair((sides[0], sides[1])) if sides else ""
+    return "whole" if rf.get("global") else pair(rf.get("size"))
 
 
 def _cell(text: str) -> str:

@@ -80,6 +80,6 @@ class Facts:
         """The last feature map that sees, gates aside, a bounded part of the input."""
         for node in reversed(self.graph.nodes):
             field = self.fields[node.id]
-            if node.layer and node.type.rank == 4 and field and field.axes:
+            if node.layer and node.type.rank in (3, 4) and field and field.axes:
                 return node
         return None

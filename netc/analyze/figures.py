@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -68,12 +68,10 @@ def _scaled(count: int, base: int, units: tuple[str, ...], space: str) -> str:
     return f"{value:.{digits}f}{space}{units[unit]}"
 
 
-def pair(sides: tuple[int | Fraction, int | Fraction] | None) -> str:
-    """Height and width as one number where they agree.
+def pair(sides: Sequence[int | Fraction | str] | None) -> str:
+    """Height and width as one number where they agree, or a length.
 
-    >>> pair((5, 5)), pair((3, 1)), pair(None)
-    ('5', '3×1', '')
+    >>> pair((5, 5)), pair((3, 1)), pair((7,)), pair(None)
+    ('5', '3×1', '7', '')
     """
-    if sides is None:
-        return ""
-    return str(sides[0]) if sides[0] == sides[1] else f"{sides[0]}×{sides[1]}"
+    return "×".join(map(str, sides if len(set(sides)) > 1 else sides[:1])) if sides else ""

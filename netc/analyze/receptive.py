@@ -16,7 +16,7 @@ agree in stride and in centre.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -67,12 +67,14 @@ class Field:
 
     `whole`: some path sees the entire input (dense after flatten, gap, a gate); `axes` is then the field of the
     paths that do not, or None where there are none.  `turned`: rows and columns have changed places, so that the
-    input's height is seen by the column of a pixel, and its width by the row.
+    input's height is seen by the column of a pixel, and its width by the row.  `line`: maps have a length alone; they
+    are one row, and what is told of them is told of the columns.
     """
 
     axes: tuple[Axis, Axis] | None
     whole: bool = False
     turned: bool = False
+    line: bool = False
 
     def at(self, row: int, column: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """First and last row, first and last column of the input that a pixel sees, not clipped to the input.
@@ -85,21 +87,26 @@ class Field:
         return self.axes[0].at(first), self.axes[1].at(second)
 
     @property
-    def size(self) -> tuple[int, int] | None:
-        """Height and width of what a pixel sees; None where that is the whole input."""
+    def told(self) -> tuple[Axis, ...]:
+        """Height and width, or the length alone; nothing where only paths that see the entire input lead to it."""
+        return () if self.axes is None else self.axes[1:] if self.line else self.axes
+
+    @property
+    def size(self) -> tuple[int, ...] | None:
+        """Height and width of what a pixel sees, or its length; None where that is the whole input."""
         return None if self.whole else self.local
 
     @property
-    def local(self) -> tuple[int, int] | None:
-        return (self.axes[0].size, self.axes[1].size) if self.axes else None
+    def local(self) -> tuple[int, ...] | None:
+        return tuple(a.size for a in self.told) or None
 
     @property
-    def stride(self) -> tuple[int | Fraction, int | Fraction] | None:
-        return (self.axes[0].stride, self.axes[1].stride) if self.axes else None
+    def stride(self) -> tuple[int | Fraction, ...] | None:
+        return tuple(a.stride for a in self.told) or None
 
     @property
-    def pad(self) -> tuple[int, int] | None:
-        return (self.axes[0].pad, self.axes[1].pad) if self.axes else None
+    def pad(self) -> tuple[int, ...] | None:
+        return tuple(a.pad for a in self.told) or None
 
     @property
     def aligned(self) -> bool:
@@ -108,6 +115,7 @@ class Field:
 
 _PIXEL: Final = Axis((Path(1, 0, 0),))
 _POINT: Final = Field((_PIXEL, _PIXEL))
+_LINE: Final = Field((_PIXEL, _PIXEL), line=True)
 
 
 def fields(graph: Graph) -> tuple[Field | None, ...]:
@@ -120,7 +128,7 @@ def fields(graph: Graph) -> tuple[Field | None, ...]:
 
 def _field(node: Node, graph: Graph, so_far: list[Field | None]) -> Field | None:
     if node.layer is None:
-        return _POINT if node.type.rank in (3, 4) else None
+        return {3: _LINE, 4: _POINT}.get(node.type.rank)
     known = [so_far[i] for i in node.inputs]
     if isinstance(node.layer, Concat) and node.layer.axis != "C":
         known = _in_a_row(node, graph, known)
@@ -133,7 +141,7 @@ def _field(node: Node, graph: Graph, so_far: list[Field | None]) -> Field | None
     if sight == "whole":
         return Field(None, True)
     if sight == "turned":
-        return Field(seen.axes, seen.whole, not seen.turned)
+        return replace(seen, turned=not seen.turned)
     return _through(seen, *sight)
 
 
@@ -143,7 +151,7 @@ def _through(seen: Field, along_height: Seen, along_width: Seen) -> Field:
     if seen.turned:
         along_height, along_width = along_width, along_height
     height, width = seen.axes
-    return Field((height.through(along_height), width.through(along_width)), seen.whole, seen.turned)
+    return replace(seen, axes=(height.through(along_height), width.through(along_width)))
 
 
 def _in_a_row(node: Node, graph: Graph, known: list[Field | None]) -> list[Field | None]:
@@ -170,7 +178,7 @@ def _join(fields: list[Field]) -> Field | None:
         return Field(None, True)
     both = [f.axes for f in local if f.axes]
     axes = _hull(a[0] for a in both), _hull(a[1] for a in both)
-    return Field(axes, any(f.whole for f in fields), local[0].turned)
+    return replace(local[0], axes=axes, whole=any(f.whole for f in fields))
 
 
 def _hull(axes: Iterable[Axis]) -> Axis:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from netc.analyze.advice.study import Masks, sides, tapped, windows
+from netc.analyze.advice.study import LARGEST, Masks, tapped
 from netc.analyze.explain import find
 from netc.analyze.facts import Facts
 from netc.analyze.figures import pair, times
@@ -20,9 +20,12 @@ from netc.analyze.receptive import Field
 from netc.analyze.rows import said
 from netc.errors import did_you_mean
 from netc.graph.model import Graph, Node
+from netc.layers.base import Rise, Seen, Window
+from netc.layers.join import Concat
+from netc.sizes import Size
 
 SCHEMA: Final = "netc.rf/1"
-_INDEX: Final = re.compile(r"(.+?)\[\s*(\d+)\s*,\s*(\d+)\s*\]")
+_INDEX: Final = re.compile(r"(.+?)\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]")
 Interval = tuple[int, int]  # first and last
 
 
@@ -32,50 +35,68 @@ class NoRegion(Exception):
 
 @dataclass(frozen=True)
 class Region:
-    """What index (row, column) of a layer sees.
+    """What index (row, column), or (position,) of what has a length alone, of a layer sees.
 
-    `rows` and `columns` are by the formula, None where only paths that see all lead to it; `inside` gives for each
-    input map the rows and columns of it that are seen, None of them where only padding is.
+    `ends` are by the formula, one an axis, None where only paths that see all lead to it; `inside` gives for each
+    input map the part of it that is seen, None where that is padding alone.
     """
 
     net: str
     node: Node
-    index: tuple[int, int]
+    index: tuple[int, ...]
     field: Field
-    rows: Interval | None
-    columns: Interval | None
-    inside: tuple[tuple[Node, tuple[Interval, Interval] | None], ...]
+    ends: tuple[Interval, ...] | None
+    inside: tuple[tuple[Node, tuple[Interval, ...] | None], ...]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What the numbers of an axis are called."""
+        return ("positions",) if self.field.line else ("rows", "columns")
 
 
 def region(facts: Facts, asked: str) -> Region:
     """The region of `LAYER[i,j]`.  Raises NoRegion."""
     match = _INDEX.fullmatch(asked.strip())
     if not match:
-        raise NoRegion(f"`{asked}` is no index of a layer; write it as c3[0,4], row and column from 0")
+        hint = "write it as c3[0,4], row and column from 0, or c3[4] along a length"
+        raise NoRegion(f"`{asked}` is no index of a layer; {hint}")
     graph = facts.graph
-    node, index = find(graph, match[1]), (int(match[2]), int(match[3]))
+    node, index = find(graph, match[1]), tuple(int(i) for i in match.groups()[1:] if i)
     if node is None:
         near = did_you_mean(match[1], [n.path for n in graph.nodes])
         raise NoRegion(f"there is no layer `{match[1]}`; {near or 'the report names them all'}")
     field = facts.fields[node.id]
-    if field is None or node.type.rank != 4:
+    if field is None or node.type.rank not in (3, 4):
         raise NoRegion(f"`{node.path}` is no feature map, but {node.type!r}: it has no rows and columns")
-    for i, size, what in zip(index, node.type.shape[2:], ("rows", "columns"), strict=True):
+    if len(index) != len(node.type.shape[2:]):
+        wanted = "a row and a column" if node.type.rank == 4 else "one position, for it has a length alone"
+        raise NoRegion(f"an index of `{node.path}` is {wanted}")
+    made = Region(graph.name, node, index, field, None, ())
+    for i, size, what in zip(index, node.type.shape[2:], made.axes, strict=True):
         if isinstance(size, int) and i >= size:
             raise NoRegion(f"`{node.path}` has {size} {what}, 0 to {size - 1}, and no {i}")
-    ends = field.at(*index) or (None, None)
-    maps = [n for n in graph.inputs if n.type.rank == 4]
-    inside = [(n, seen) for n, seen in zip(maps, _inside(graph, node, index, maps, ends), strict=True)]
-    return Region(graph.name, node, index, field, *ends, tuple(inside))
+    row, column = index if len(index) == 2 else (0, *index)
+    found = field.at(row, column)
+    maps = [n for n in graph.inputs if n.type.rank == node.type.rank]
+    inside = _inside(graph, node, (row, column), maps, found)
+    part = slice(1 if field.line else 0, 2)
+    cut = tuple((n, seen and seen[part]) for n, seen in zip(maps, inside, strict=True))
+    return replace(made, ends=found and found[part], inside=cut)
 
 
 # ---- Step by step ---------------------------------------------------------------------------------------------------
 
 
 def _inside(
-    graph: Graph, node: Node, index: tuple[int, int], maps: Sequence[Node], ends: Sequence[Interval | None]
+    graph: Graph,
+    node: Node,
+    index: tuple[int, int],
+    maps: Sequence[Node],
+    ends: tuple[Interval, Interval] | None,
 ) -> list[tuple[Interval, Interval] | None]:
-    """For each input map the rows and columns that are seen; the formula's, cut off, where a size is symbolic."""
+    """For each input map the first and last row and column that are seen; the formula's, cut off, where a size is not
+    known or huge.
+    """
     found = _seen(graph, node, index)
     out: list[tuple[Interval, Interval] | None] = []
     for image in maps:
@@ -96,11 +117,11 @@ def _hull(mask: int) -> Interval:
     return (mask & -mask).bit_length() - 1, mask.bit_length() - 1
 
 
-def _cut(image: Node, ends: Sequence[Interval | None]) -> tuple[Interval, Interval] | None:
+def _cut(image: Node, ends: tuple[Interval, Interval] | None) -> tuple[Interval, Interval] | None:
     out: list[Interval] = []
-    for end, size in zip(ends, image.type.shape[2:], strict=True):
-        if end is None:
-            return None
+    if ends is None:
+        return None
+    for end, size in zip(ends, _plane(image), strict=True):
         last = min(end[1], size - 1) if isinstance(size, int) else end[1]
         if last < max(end[0], 0):
             return None
@@ -110,36 +131,94 @@ def _cut(image: Node, ends: Sequence[Interval | None]) -> tuple[Interval, Interv
 
 def _seen(graph: Graph, node: Node, index: tuple[int, int]) -> dict[int, Masks] | None:
     """The rows and columns of every map that are seen; None where they cannot be told."""
+    if _sides(node) is None:
+        return None
     found: dict[int, Masks] = {node.id: (1 << index[0], 1 << index[1])}
     for reader in reversed(graph.nodes[: node.id + 1]):
-        if reader.id not in found:
+        if reader.id not in found or reader.layer is None:
             continue
-        if sides(reader) is None:
-            return None
-        for i in reader.inputs if reader.layer else ():
+        for place, i in enumerate(reader.inputs):
             source = graph.nodes[i]
-            if source.type.rank != 4 or (reader.layer and reader.layer.window(source.type) == "whole"):
+            if source.type.rank not in (3, 4) or reader.layer.window(source.type) == "whole":
                 continue  # a path that sees all, or nothing of a map
-            masks = _handed_on(reader, source, found[reader.id])
-            if masks is None:
+            if _sides(source) is None or _sides(reader) is None:
                 return None
-            known = found.get(i, (0, 0))
-            found[i] = known[0] | masks[0], known[1] | masks[1]
+            rows, columns = _handed_on(graph, reader, place, found[reader.id])
+            if rows and columns:  # else padding alone
+                known = found.get(i, (0, 0))
+                found[i] = known[0] | rows, known[1] | columns
     return found
 
 
-def _handed_on(reader: Node, source: Node, masks: Masks) -> Masks | None:
-    """What a layer sees of a map it reads, for the sake of some of its own pixels; None where that is not known."""
-    size, own = sides(source), sides(reader)
-    if size is None or own is None or reader.layer is None:
-        return None
-    if reader.layer.window(source.type) == "point":
-        out = [m if s == o else 1 if s == 1 else None for m, s, o in zip(masks, size, own, strict=True)]
+def _handed_on(graph: Graph, reader: Node, place: int, masks: Masks) -> Masks:
+    """What a layer sees of an operand, for the sake of some of its own pixels."""
+    layer, source = reader.layer, graph.nodes[reader.inputs[place]]
+    size, own = _sides(source), _sides(reader)
+    assert layer
+    assert size
+    assert own
+    if isinstance(layer, Concat) and layer.axis != "C":
+        axis = "HW".index(layer.axis)
+        before = (_sides(graph.nodes[i]) for i in reader.inputs[:place])
+        start = sum(sides[axis] for sides in before if sides)
+        rows, columns = (m >> start if i == axis else m for i, m in enumerate(masks))
+        return rows & ((1 << size[0]) - 1), columns & ((1 << size[1]) - 1)
+    sight = layer.window(source.type)
+    if sight == "turned":
+        return masks[1], masks[0]
+    if isinstance(sight, str):  # a point; what is repeated, as a gate is, has one
+        rows, columns = (m if s == o else 1 for m, s, o in zip(masks, size, own, strict=True))
     else:
-        sight = windows(reader, source)
-        out = [tapped(w, s, m) if w else None for w, s, m in zip(sight, size, masks, strict=True)]
-    first, second = out
-    return None if first is None or second is None else (first, second)
+        border = getattr(layer, "border", "zero")
+        rows, columns = (_taps(w, border, s, m) for w, s, m in zip(sight, size, masks, strict=True))
+    return rows, columns
+
+
+def _taps(w: Seen, border: str, size: int, outputs: int) -> int:
+    """The inputs, as bits, of an axis of `size` that some outputs see.
+
+    >>> bin(_taps(Window(3, pad=1), "circular", 8, 0b1)), bin(_taps(Rise(2), "zero", 4, 0b11000))
+    ('0b10000011', '0b110')
+    """
+    if isinstance(w, Window) and border == "zero":
+        return tapped(w, size, outputs)
+    seen = 0
+    for u in range(outputs.bit_length()):
+        if not outputs >> u & 1:
+            continue
+        if isinstance(w, Rise):
+            low, high = (
+                max(0, min(size, (w.step * u + end) // w.over + i)) for i, end in enumerate((w.low, w.high))
+            )
+            seen |= (1 << max(high, low)) - (1 << low)
+        else:
+            first = u * w.stride - w.pad
+            for t in range(first, first + w.kernel * w.dilation, w.dilation):
+                seen |= 1 << _shown(t, size, border)
+    return seen
+
+
+def _shown(t: int, size: int, border: str) -> int:
+    """The index whose value a border shows at t."""
+    if border == "circular":
+        return t % size
+    if border == "replicate":
+        return max(0, min(t, size - 1))
+    return -t if t < 0 else min(t, 2 * (size - 1) - t)  # mirrored at the last pixel
+
+
+def _plane(image: Node) -> tuple[Size, Size]:
+    """Height and width; a line is a plane of one row."""
+    height, width = (1, *image.type.shape[2:])[-2:]
+    return height, width
+
+
+def _sides(image: Node) -> tuple[int, int] | None:
+    """Height and width where they are known and not huge."""
+    height, width = _plane(image)
+    if not isinstance(height, int) or not isinstance(width, int) or max(height, width) > LARGEST:
+        return None
+    return height, width
 
 
 # ---- Said ----------------------------------------------------------------------------------------------------------
@@ -152,49 +231,48 @@ def region_dict(r: Region) -> dict[str, Any]:
         "layer": r.node.path,
         "index": list(r.index),
         "size": list(r.field.local) if r.field.local else None,
-        "rows": list(r.rows) if r.rows else None,
-        "columns": list(r.columns) if r.columns else None,
+        **_intervals(r, r.ends),
         "aligned": r.field.aligned,
         "global": r.field.whole,
-        "inputs": [
-            {
-                "name": n.name,
-                "rows": list(seen[0]) if seen else None,
-                "columns": list(seen[1]) if seen else None,
-            }
-            for n, seen in r.inside
-        ],
+        "inputs": [{"name": n.name, **_intervals(r, seen)} for n, seen in r.inside],
     }
+
+
+def _intervals(r: Region, ends: tuple[Interval, ...] | None) -> dict[str, list[int] | None]:
+    return {axis: list(ends[i]) if ends else None for i, axis in enumerate(r.axes)}
 
 
 def region_text(r: Region) -> str:
     """The region, its size, and what of it lies in each input."""
-    i, j = r.index
-    out = [f"{r.net}.{r.node.path}[{i},{j}]: {r.node.describe()}, {said(r.node)}", ""]
+    index = ",".join(map(str, r.index))
+    out = [f"{r.net}.{r.node.path}[{index}]: {r.node.describe()}, {said(r.node)}", ""]
     rows: list[tuple[str, str]] = []
-    if r.rows and r.columns:
-        high, wide = r.rows[1] - r.rows[0] + 1, r.columns[1] - r.columns[0] + 1
-        rows.append(
-            ("field", f"{high}×{wide}: rows {_range(r.rows)}, columns {_range(r.columns)}, padding counted")
-        )
+    if r.ends:
+        rows.append(("field", f"{_extent(r.ends)}: {_ranges(r, r.ends)}, padding counted"))
         moves = f"stride {pair(r.field.stride)}, padding {pair(r.field.pad)}"
         rows.append(("", moves if r.field.aligned else f"{moves}; the hull of paths that differ"))
-        rows += [(n.name, _of(n, seen)) for n, seen in r.inside]
+        rows += [(n.name, _of(r, n, seen)) for n, seen in r.inside]
     if r.field.whole:
-        rows.append(("whole" if not r.rows else "and", "the whole input, by a path that sees all"))
+        rows.append(("whole" if not r.ends else "and", "the whole input, by a path that sees all"))
     lead = max(len(name) for name, _ in rows) + 2
     return "\n".join([*out, *(f"{name:<{lead}}{text}" for name, text in rows)])
 
 
-def _of(image: Node, seen: tuple[Interval, Interval] | None) -> str:
+def _of(r: Region, image: Node, seen: tuple[Interval, ...] | None) -> str:
     whole = times(image.type.shape[2:])
     if seen is None:
         return f"nothing of {whole}, for all of it is padding"
-    (top, bottom), (left, right) = seen
-    size = f"{bottom - top + 1}×{right - left + 1}"
     known = all(isinstance(s, int) for s in image.type.shape[2:])
     end = "" if known else ", as far as that goes"
-    return f"{size} of {whole}: rows {_range((top, bottom))}, columns {_range((left, right))}{end}"
+    return f"{_extent(seen)} of {whole}: {_ranges(r, seen)}{end}"
+
+
+def _extent(ends: Sequence[Interval]) -> str:
+    return times(last - first + 1 for first, last in ends)
+
+
+def _ranges(r: Region, ends: Sequence[Interval]) -> str:
+    return ", ".join(f"{axis} {_range(end)}" for axis, end in zip(r.axes, ends, strict=True))
 
 
 def _range(interval: Interval) -> str:

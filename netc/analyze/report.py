@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
@@ -138,9 +138,9 @@ def _shape(shape: Shape) -> list[int | str]:
     return [size if isinstance(size, int) else str(size) for size in shape]
 
 
-def _pair(pair: tuple[int | Fraction, int | Fraction] | None) -> list[int | str] | None:
-    """Both numbers; a fraction, the stride of what is enlarged, as `"1/2"`."""
-    return [n if isinstance(n, int) else str(n) for n in pair] if pair else None
+def _sides(sides: Sequence[int | Fraction] | None) -> list[int | str] | None:
+    """Along height and width, or along the length; a fraction, the stride of what is enlarged, as `"1/2"`."""
+    return [n if isinstance(n, int) else str(n) for n in sides] if sides else None
 
 
 def _field(field: Field | None) -> dict[str, Any] | None:
@@ -148,12 +148,12 @@ def _field(field: Field | None) -> dict[str, Any] | None:
     if field is None:
         return None
     return {
-        "size": _pair(field.size),
-        "stride": _pair(field.stride),
-        "pad": _pair(field.pad),
+        "size": _sides(field.size),
+        "stride": _sides(field.stride),
+        "pad": _sides(field.pad),
         "aligned": field.aligned,
         "global": field.whole,
-        "local": _pair(field.local),
+        "local": _sides(field.local),
     }
 
 

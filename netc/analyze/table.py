@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
-from netc.analyze.figures import UNKNOWN, exact, pair, short, size
+from netc.analyze.figures import UNKNOWN, exact, pair, short, size, times
 from netc.analyze.receptive import Field
 from netc.analyze.report import NetReport, totals
 from netc.analyze.rows import Row, rows
@@ -247,16 +247,16 @@ def _last_map(report: NetReport) -> list[tuple[str, str]]:
     """What a pixel of the last feature map sees, against the input."""
     node = report.facts.last_map
     field = report.facts.fields[node.id] if node else None
-    image = next((n for n in report.graph.inputs if n.type.rank == 4), None)
+    image = next((n for n in report.graph.inputs if n.type.rank in (3, 4)), None)
     if node is None or field is None or field.local is None or image is None:
         return []
     local, of = field.local, image.type.shape[2:]
     if all(isinstance(side, int) and seen >= side for seen, side in zip(local, of, strict=True)):
-        share = f"at least the whole input of {of[0]}×{of[1]}"
+        share = f"at least the whole input of {times(of)}"
     else:
-        share = f"of an input of {of[0]}×{of[1]}"
+        share = f"of an input of {times(of)}"
     moves = f"stride {pair(field.stride)}, padding {pair(field.pad)}"
-    return [("field", f"{local[0]}×{local[1]}, {share}: `{node.path}`, {moves}")]
+    return [("field", f"{times(local)}, {share}: `{node.path}`, {moves}")]
 
 
 def _key(report: NetReport, plan: Layout, found: Sequence[Row]) -> list[str]:

@@ -128,7 +128,7 @@ def as_sarif(found: Sequence[Checked]) -> dict[str, Any]:
     driver = {
         "name": "netc",
         "version": __version__,
-        "rules": [{"id": code} for code in sorted({d.code for d in all_of})],
+        "rules": [_rule(code) for code in sorted({d.code for d in all_of})],
     }
     results = [
         {
@@ -144,6 +144,21 @@ def as_sarif(found: Sequence[Checked]) -> dict[str, Any]:
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
+    }
+
+
+def _rule(code: str) -> dict[str, Any]:
+    """A code with what its page says."""
+    from netc.explain import code_pages
+
+    page = code_pages().get(code)
+    if page is None:
+        return {"id": code}
+    return {
+        "id": code,
+        "shortDescription": {"text": page.title},
+        "fullDescription": {"text": page.meaning or page.title},
+        "help": {"text": page.text()},
     }
 
 

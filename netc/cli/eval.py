@@ -14,7 +14,7 @@ from netc.cli.train import user_errors
 
 if TYPE_CHECKING:
     from netc.train.dataset import Dataset
-    from netc.train.model import Model
+    from netc.train.predictor import Predictor
 
 SCHEMA: Final = "netc.eval/1"
 
@@ -62,7 +62,7 @@ def command(
         from netc.train.data import load, wanted
         from netc.train.folder import origin_of
 
-        model = load_model(run)
+        model = load_model(run, train=False)
         check_views(model, views)
         origin = origin_of(run)
         given = data or origin.data
@@ -82,7 +82,7 @@ def command(
         say(f"{model.graph.name} on {counted}: {figures(result)}")
 
 
-def check_views(model: Model, views: int) -> None:
+def check_views(model: Predictor, views: int) -> None:
     """Raises UsageError where there is nothing to average over."""
     if views > 1 and not model.spec.augment:
         raise click.UsageError(
@@ -90,7 +90,7 @@ def check_views(model: Model, views: int) -> None:
         )
 
 
-def check_classes(model: Model, data: Dataset) -> None:
+def check_classes(model: Predictor, data: Dataset) -> None:
     """Raises DataError where the same number is another class in the data and in the model."""
     from netc.train.dataset import DataError
 

@@ -1,4 +1,4 @@
-"""`netc explain`: the page of a layer, a setting, an error or a piece of advice."""
+"""`netc explain`: the page of a part of the language, a layer, a setting, an error or a piece of advice."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ SCHEMA: Final = "netc.explain/1"
 @click.argument("name", required=False, metavar="[NAME|CODE]")
 @click.option("--json", "as_json", is_flag=True, help="The page, or the list, as JSON.")
 def command(name: str | None, as_json: bool) -> None:
-    """Show the page of a layer, a loss, a setting, or of the code of an error or a warning.
+    """Show the page of a part of the language, a layer, a loss, a setting, or of the code of an error or a warning.
 
     \b
     Example:
+      netc explain block
       netc explain conv
       netc explain E0302
     """
-    from netc.explain import code_pages, pages
+    from netc.explain import code_pages, pages, topics
 
     codes, names = code_pages(), pages()
+    parts = {n: topic for topic in topics() for n in topic.names}
     if name is None:
         _list(as_json)
         return
-    code, kind = codes.get(name.upper()), names.get(name.lower())
-    found = code or kind
+    code, kind, topic = codes.get(name.upper()), names.get(name.lower()), parts.get(name.lower())
+    found = code or kind or topic
     if found is None:
-        near = did_you_mean(name, [*names, *codes]) or "netc explain lists them all"
+        near = did_you_mean(name, [*parts, *names, *codes]) or "netc explain lists them all"
         raise click.UsageError(f"there is no page of `{name}`; {near}")
     if not as_json:
         say(found.text())
@@ -48,6 +50,9 @@ def command(name: str | None, as_json: bool) -> None:
             "sources": list(code.sources),
         }
         about |= {"wrong": code.wrong or None, "right": code.right or None}
+    elif topic and not kind:
+        about = {"names": list(topic.names), "title": topic.title, "about": topic.about}
+        about |= {"example": topic.example or None}
     else:
         assert kind
         told = [
@@ -61,23 +66,30 @@ def command(name: str | None, as_json: bool) -> None:
             "arguments": told,
             "example": kind.example,
         }
+        about |= {"choices": dict(kind.choices)} if kind.choices else {}
     say(json.dumps({"schema": SCHEMA, **about}, indent=2, ensure_ascii=False))
 
 
 def _list(as_json: bool) -> None:
     """Every page with its first line."""
     from netc.analyze.table import cut
-    from netc.explain import code_pages, pages
+    from netc.explain import code_pages, pages, topics
 
     codes = {c.code: c.title for c in code_pages().values()}
     names = {p.name: (p.what, " ".join(p.about.split("\n\n")[0].split())) for p in pages().values()}
     if as_json:
-        out = {"schema": SCHEMA, "names": {n: what for n, (what, _) in names.items()}, "codes": codes}
+        parts = {n: topic.title for topic in topics() for n in topic.names}
+        out = {
+            "schema": SCHEMA,
+            "language": parts,
+            "names": {n: what for n, (what, _) in names.items()},
+            "codes": codes,
+        }
         say(json.dumps(out, indent=2, ensure_ascii=False))
         return
     limit = width(sys.stdout)
     lead = max(len(name) for name in names) + 2
-    groups: dict[str, list[str]] = {}
+    groups = {"the language": [f"  {', '.join(t.names)}: {t.title}" for t in topics()]}
     for name, (what, line) in names.items():
         groups.setdefault(what, []).append(f"  {name:<{lead}}{line}")
     for code, title in codes.items():
@@ -86,7 +98,11 @@ def _list(as_json: bool) -> None:
     lines = [
         line
         for what, rows in groups.items()
-        for line in (f"{what.removeprefix('a ').removeprefix('an ').capitalize()}:", *rows, "")
+        for line in (
+            f"{what.removeprefix('a ').removeprefix('an ').removeprefix('the ').capitalize()}:",
+            *rows,
+            "",
+        )
     ]
     for line in lines[:-1]:
         say(line if limit is None else cut(line, limit))

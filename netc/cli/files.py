@@ -106,6 +106,15 @@ def input_option(command: F) -> F:
     )(command)
 
 
+def recompute_option(command: F) -> F:
+    """`--recompute cheap|all`"""
+    return click.option(
+        "--recompute",
+        type=click.Choice(["cheap", "all"]),
+        help="Train in less memory and more time: compute activations again going back, all or those that cost little.",
+    )(command)
+
+
 def read_net(
     file: str, settings: Mapping[str, str] | None = None, sizes: Sequence[int] | None = None
 ) -> Loaded:

@@ -18,13 +18,14 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "diff": ("diff", "Tell what changed between two nets: layers, shapes, totals."),
     "explain": (
         "explain",
-        "Show the page of a layer, a loss, a setting, or of the code of an error or a warning.",
+        "Show the page of a part of the language, a layer, a loss, a setting, or of the code of an error or a warning.",
     ),
     "draw": ("draw", "Draw a net as svg, png, pdf or dot."),
     "fmt": ("fmt", "Format files in netc's one style."),
     "train": ("train", "Train a net as its train block says."),
     "eval": ("eval", "Measure a trained model on data."),
     "predict": ("predict", "Classify arrays and images by a trained model."),
+    "bench": ("bench", "Time a step and each of its layers against the machine's roofline."),
     "specs": ("specs", "List the specs that ship with netc."),
     "completion": ("completion", "Print the completion script of a shell."),
 }

@@ -52,7 +52,7 @@ def command(run: Path, inputs: Sequence[Path], top: int, views: int, resize: boo
         from netc.api import load_model
         from netc.train.dataset import DataError
 
-        model = load_model(run)
+        model = load_model(run, train=False)
         check_views(model, views)
         shape = model.graph.inputs[0].type.dims_after(1)
         found: list[dict[str, Any]] = []

@@ -76,13 +76,18 @@ def command(
     nets = chosen(loaded, net)
     if sizes:
         _one_input(nets, loaded)
-    if layer is not None:
-        _explain(nets, layer)
-    elif place is not None and nets:
-        _region(nets, place, form)
-    elif nets:
-        reports = [compiled.report(batch, backward=backward) for compiled in nets.values()]
-        _show(reports, form, depth)
+    try:
+        if layer is not None:
+            _explain(nets, layer)
+        elif place is not None and nets:
+            _region(nets, place, form)
+        elif nets:
+            reports = [compiled.report(batch, backward=backward) for compiled in nets.values()]
+            _show(reports, form, depth)
+    except click.UsageError as error:
+        if not loaded.failed:
+            raise
+        complain(f"{error.message}, or it stands behind a mistake")
     show_diagnostics(loaded.diagnostics, loaded.sources)
     if not loaded.nets and not loaded.failed:
         complain(f"{loaded.path} has no net")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netc.cli.files import STDIN, NetFile, chosen, net_option, read_net, set_option
+from netc.cli.files import STDIN, NetFile, chosen, net_option, read_net, recompute_option, set_option
 from netc.cli.output import complain, say, tell
 from netc.cli.progress import Progress, figures
 from netc.errors import MissingDependency
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from netc.loading import Compiled, Loaded
     from netc.train.dataset import Dataset
     from netc.train.folder import Origin
+    from netc.train.frugal import Recompute
     from netc.train.loop import Epoch
     from netc.train.model import Model
 
@@ -44,11 +45,12 @@ CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take a
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder; runs/NET if not given."
 )
+@recompute_option
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="Go on with the run in that folder; its file is known.",
+    help="Go on with the run in that folder, which has its FILE, settings and data.",
 )
 def command(
     file: str | None,
@@ -57,9 +59,10 @@ def command(
     data: Path | None,
     device: str,
     out: Path | None,
+    recompute: Recompute | None,
     resume: Path | None,
 ) -> int:
-    """Train a net as its train block says.  FILE may be left away where --resume names a run.
+    """Train a net as its train block says.
 
     \b
     Example:
@@ -79,7 +82,8 @@ def command(
         origin = _origin(loaded if file else None, data, resume)
         dataset = _data(compiled, origin)
         place = resume or out or _free(compiled.graph.name)
-        return _run(loaded, compiled, dataset, place, origin, resume is not None)
+        model = _model(loaded, compiled, dataset, recompute)
+        return _run(model, compiled, dataset, place, origin, resume is not None)
 
 
 def _read(
@@ -163,14 +167,20 @@ def _free(net: str) -> Path:
     return path
 
 
-def _run(loaded: Loaded, compiled: Compiled, data: Dataset, out: Path, origin: Origin, again: bool) -> int:
-    from netc.analyze.report import report_dict
+def _model(loaded: Loaded, compiled: Compiled, data: Dataset, recompute: Recompute | None) -> Model:
+    """The net as a model that knows what its classes are called."""
     from netc.api import Net
     from netc.api import compile as compile_net
+
+    model = compile_net(Net(loaded, compiled.graph.name), recompute=recompute)
+    model.source = replace(model.source, classes=data.names or ())
+    return model
+
+
+def _run(model: Model, compiled: Compiled, data: Dataset, out: Path, origin: Origin, again: bool) -> int:
+    from netc.analyze.report import report_dict
     from netc.train import folder
 
-    model = compile_net(Net(loaded, compiled.graph.name))
-    model.source = replace(model.source, classes=data.names or ())
     report = compiled.report(model.spec.batch)
     done: list[Epoch] = []
     if again:

@@ -17,7 +17,7 @@ PAGES: Final = Path(__file__).parent / "pages"
 _SECTION: Final = re.compile(r"^## (?P<code>[EW]\d{4}): (?P<title>.+)$", re.MULTILINE)
 _MEND: Final = re.compile(r"^Mend: `(.+)` → `(.+)`$", re.MULTILINE)
 _SOURCE: Final = re.compile(r"^Source: (.+)$", re.MULTILINE)
-_EXAMPLE: Final = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.MULTILINE)
+EXAMPLE: Final = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def code_pages() -> dict[str, CodePage]:
 
 
 def _page(code: str, title: str, body: str) -> CodePage:
-    example = _EXAMPLE.search(body)
+    example = EXAMPLE.search(body)
     wrong = dedent(example[0]).strip("\n") + "\n" if example else ""
     meaning = body if not example else body.replace(example[0], "\n")
     for pattern in (_MEND, _SOURCE):

@@ -62,6 +62,8 @@ class Page:
             parts.append("Arguments\n" + "\n".join(lines))
         elif not (self.takes or self.choices):
             parts.append("It takes no arguments.")
+        if "Weights: " in self.about:
+            parts.append("And of its weights: init, frozen, weight (netc explain weight)")
         if self.choices:
             lead = max(map(len, self.choices)) + 2
             parts.append("\n".join(["Takes", *(f"  {n:<{lead}}{line}" for n, line in self.choices.items())]))
@@ -147,9 +149,9 @@ def _trained(line: str, takes: tuple[int, ...]) -> str:
     )
 
 
-def example(cls: type[Layer]) -> str:
-    """The first example of a layer as a whole file."""
-    call, types = cls.examples[0]
+def example(cls: type[Layer], number: int = 0) -> str:
+    """One of a layer's examples as a whole file."""
+    call, types = cls.examples[number]
     if cls.loss:
         return _loss(cls.kind, call, types)
     names = _NAMES[: len(types)]

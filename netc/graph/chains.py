@@ -22,7 +22,7 @@ from netc.graph.model import PLAIN, Node, Scope
 from netc.graph.names import calls
 from netc.graph.shared import SharedValue, define_shared, share
 from netc.graph.split import SPLIT, bind_split, parts
-from netc.graph.told import located, written
+from netc.graph.told import located, reason, written
 from netc.ir.program import Own
 from netc.layers import LAYERS, Layer, LayerError, said
 from netc.layers.args import as_tuple
@@ -102,6 +102,12 @@ class Chains:
         match e:
             case ast.Name(name, span):
                 frame.used.add(name)
+                if below := frame.below(name):
+                    help = "a net is written in the order in which its data flows, and has no cycles"
+                    notes = (Note(below.span, "defined here"),)
+                    raise at.fail(
+                        "E0201", f"`{name}` is used before it is defined", span, notes=notes, help=help
+                    )
                 value = at.lookup(name, span, "tensor")
                 if not isinstance(value, TensorValue):
                     raise at.fail("E0209", f"`{name}` is no tensor", span)
@@ -113,12 +119,17 @@ class Chains:
             case ast.Binary(op, left, right, span) if op in JOINS:
                 operands = [self.single(left, frame), self.single(right, frame)]
                 layer = LAYERS[JOINS[op]]()
-                return self.apply(layer, None, operands, frame, span, places=(left.span, right.span))
+                return self.apply(layer, None, operands, frame, span, places=(left, right))
             case ast.Call(name, _, span, _):
                 help = f"`x -> {name}(…)` sends the tensor x through it"
                 raise at.fail("E0209", "a chain begins with a tensor, not with a layer", span, help=help)
+            case ast.Binary(op, left, right, span):
+                frame.used.update(e.id for e in (left, right) if isinstance(e, ast.Name))
+                help = "tensors are joined by +, - and *, and numbers scale by a layer with given weights"
+                raise at.fail("E0209", f"`{op}` joins no tensors", span, help=help)
             case _:
-                raise at.fail("E0209", "a chain begins with a tensor", e.span)
+                what = "a number" if isinstance(e, ast.Number) else "this"
+                raise at.fail("E0209", f"a chain begins with a tensor, and {what} is none", e.span)
 
     def single(self, e: ast.Expr, frame: Frame) -> TensorValue:
         flow = self.source(e, frame)
@@ -224,9 +235,10 @@ class Chains:
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             message = f"`*` repeats a whole number of times, 0 or more, not {said(count)}"
             raise at.fail("E0207", message, step.count.span)
-        for _ in range(count):
+        for turn in range(1, count + 1):
             self._count(step, frame)
-            flow = self.step(step.step, flow, frame)
+            one = replace(frame, trace=(*frame.trace, f"copy {turn} of {count}")) if count > 1 else frame
+            flow = self.step(step.step, flow, one)
         return flow
 
     # ---- layers and blocks --------------------------------------------------------------------------------
@@ -285,7 +297,7 @@ class Chains:
         frame: Frame,
         span: Span,
         call: ast.Call | None = None,
-        places: tuple[Span, ...] = (),
+        places: tuple[ast.Expr, ...] = (),
         own: Own = PLAIN,
     ) -> TensorValue:
         """A node for one layer; where it does not fit, the error points at the argument or operand to blame."""
@@ -293,7 +305,12 @@ class Chains:
         try:
             known = expansion(layer, tuple(o.type for o in operands), own)
         except LayerError as error:
-            self.report.add(located(error, operands, frame.trace, span, call, places))
+            reasons = [
+                reason(e, o, other, frame.scope, self.nodes)
+                for e, o, other in zip(places, operands, reversed(operands), strict=False)
+            ]
+            spans = tuple(e.span for e in places)
+            self.report.add(located(error, operands, frame.trace, span, call, spans, reasons))
             raise Failed from None
         name = label or frame.next_name(layer.kind)
         inputs = tuple(o.node for o in operands)
@@ -352,6 +369,7 @@ class Chains:
             (*frame.scopes, Scope(name, block.name.id, text)),
             (*frame.trace, text),
             defined={i.id: i for i in block.inputs},
+            body=block.body,
         )
         for statement in block.body:
             self._block_statement(statement, inner)

@@ -220,7 +220,7 @@ def _net(
     except TooMany as many:
         report.add(many.diagnostic)
         return None
-    frame = Frame(home, dict(settings), (), (net.name.id,))
+    frame = Frame(home, dict(settings), (), (net.name.id,), body=net.body)
     chains = Chains(report)
     outputs: dict[str, int] = {}
     listed: dict[str, ast.Ident] = {}

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
 from netc.graph.symbolic import arithmetic, ordered, same
 from netc.layers import LAYERS, Word, said
-from netc.sizes import Form
+from netc.sizes import Form, Size, floor_div
 from netc.syntax import ast
 from netc.types import TensorType
 
@@ -192,16 +192,34 @@ class Evaluator:
     def _call(self, e: ast.Call) -> Any:
         if e.name in self.facts:
             return self.facts[e.name](self, e)
+        if e.name in ("floor", "ceil"):
+            return self._rounded(e)
         if e.name in _FUNCTIONS:
             if any(a.name for a in e.arguments):
                 raise self.fail("E0203", f"`{e.name}` takes no named arguments", e.span)
             return _FUNCTIONS[e.name](self, e, [self(a.value) for a in e.arguments])
         if e.name in LAYERS:
             return LayerValue(e)
-        known = [*self.facts, *_FUNCTIONS, *LAYERS]
+        known = [*self.facts, "floor", "ceil", *_FUNCTIONS, *LAYERS]
         raise self.fail(
             "E0201", f"unknown function `{e.name}`", e.name_span, help=did_you_mean(e.name, known)
         )
+
+    def _rounded(self, e: ast.Call) -> Size:
+        """`floor(a / b)` and `ceil(a / b)` of a size or an int and an int: the division need not come out even."""
+        match e.arguments:
+            case (ast.Argument(None, ast.Binary("/", left, right)),):
+                a: Any = self(left)
+                b: Any = self(right)
+            case _:
+                help = f"write {e.name}(x.H / 2)"
+                raise self.fail("E0207", f"`{e.name}` takes one division", e.span, help=help)
+        for value, side in ((a, left), (b, right)):
+            if isinstance(value, bool) or not isinstance(value, int | Form if side is left else int):
+                raise self.fail("E0207", f"`{e.name}` divides ints, not {said(value)}", side.span)
+        if b <= 0:
+            raise self.fail("E0208", f"`{e.name}` divides by a positive int, not {b}", right.span)
+        return floor_div(a if e.name == "floor" else a + (b - 1), b)
 
 
 def _both_lists(a: Any, b: Any) -> bool:

@@ -46,11 +46,17 @@ class Frame:
     labels: dict[str, Span] = field(default_factory=dict[str, Span])
     defined: dict[str, ast.Ident] = field(default_factory=dict[str, ast.Ident])
     used: set[str] = field(default_factory=set[str])
+    body: tuple[ast.NetStatement, ...] = ()  # where a name that is not there yet may be defined
 
     def poison(self, name: ast.Ident) -> None:
         """The name stands for something wrong, which is told already."""
         self.scope[name.id] = POISON
         self.defined.setdefault(name.id, name)
+
+    def below(self, name: str) -> ast.Ident | None:
+        """Where the body assigns a name that it does not know yet."""
+        assigned = (i for s in self.body if isinstance(s, ast.Assign) for i in s.names if i.id == name)
+        return None if name in self.scope else next(assigned, None)
 
     def unused(self, read: set[str]) -> list[ast.Ident]:
         """What the body defines and nothing reads; a slip of the pen, told already, leaves nothing unused."""

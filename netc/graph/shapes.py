@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import lcm
 from typing import Any, Final
 
 from netc.graph.evaluate import AXES, Evaluator
@@ -11,6 +12,7 @@ from netc.syntax import ast
 from netc.types import DTYPES, N, TensorType
 
 LARGEST: Final = 2**31 - 1
+MOST_MODULUS: Final = 4096  # a proof goes through all rests
 
 
 def tensor_type(
@@ -26,6 +28,9 @@ def tensor_type(
     first = t.sizes[0] if t.sizes else None
     if not (isinstance(first, ast.Name) and first.id == "N"):
         raise at.fail("E0301", "the batch `N` is written first in a shape", first.span if first else t.span)
+    for e in t.sizes[1:]:
+        if isinstance(e, ast.Name) and e.id == "N":
+            raise at.fail("E0301", "`N` is the batch, and stands first in a shape and nowhere else", e.span)
     if len(t.sizes) not in AXES:
         raise at.fail("E0301", f"a tensor has a rank of 1 to 4, not {len(t.sizes)}", t.span)
     known = {s.name: s for s in _new_symbols(t, at)}
@@ -58,13 +63,10 @@ def _learn(clause: ast.Expr, known: dict[str, Symbol], at: Evaluator) -> None:
     match clause:
         case ast.Compare("==", ast.Binary("%", ast.Name(name), by), rest) if name in known:
             modulus, residue = _number(by, at), _number(rest, at)
-            if not 1 <= modulus <= 4096 or not 0 <= residue < modulus:
-                raise at.fail(
-                    "E0310", "`where` needs a divisor from 1 to 4096 and a rest below it", clause.span
-                )
-            if known[name].modulus != 1:
-                raise at.fail("E0310", f"`where` says the divisor of `{name}` twice", clause.span)
-            known[name] = replace(known[name], modulus=modulus, residue=residue)
+            if not 1 <= modulus <= MOST_MODULUS or not 0 <= residue < modulus:
+                message = f"`where` needs a divisor from 1 to {MOST_MODULUS} and a rest below it"
+                raise at.fail("E0310", message, clause.span)
+            known[name] = _both(known[name], modulus, residue, clause, at)
         case ast.Compare(">=" | ">", ast.Name(name), bound) if name in known:
             least = _number(bound, at) + (clause.op == ">")
             known[name] = replace(known[name], least=max(known[name].least, min(least, LARGEST)))
@@ -74,8 +76,27 @@ def _learn(clause: ast.Expr, known: dict[str, Symbol], at: Evaluator) -> None:
                     "E0310", "what `where` asks for does not hold for the input's size", clause.span
                 )
         case _:
-            help = "it takes `H % 32 == 0` and `H >= 64` of sizes that the shape introduces"
+            help = (
+                "it takes `H % 32 == 0` and `H >= 64` of sizes that the shape introduces; "
+                "equal sizes have one name: [N, 3, H, H]"
+            )
             raise at.fail("E0310", "`where` does not understand this", clause.span, help=help)
+
+
+def _both(symbol: Symbol, modulus: int, residue: int, clause: ast.Expr, at: Evaluator) -> Symbol:
+    """What is known of a symbol, and that it leaves a rest by one more divisor (the Chinese remainder theorem)."""
+    together = lcm(symbol.modulus, modulus)
+    if together > MOST_MODULUS:
+        most = f"{MOST_MODULUS} is the most"
+        message = f"the divisors of `{symbol.name}` have a common multiple of {together}, and {most}"
+        raise at.fail("E0310", message, clause.span)
+    rests = range(symbol.residue, together, symbol.modulus)
+    fitting = [r for r in rests if r % modulus == residue]
+    if not fitting:
+        raise at.fail(
+            "E0310", f"no `{symbol.name}` is as this `where` and the one before it say", clause.span
+        )
+    return replace(symbol, modulus=together, residue=fitting[0])
 
 
 def _number(e: ast.Expr, at: Evaluator) -> int:

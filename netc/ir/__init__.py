@@ -2,6 +2,8 @@
 
 from netc.ir.builder import Builder
 from netc.ir.check import IllFormed, check
+from netc.ir.constant import split_constant
+from netc.ir.fold import fold
 from netc.ir.grad import gradients, one
 from netc.ir.passes import PASSES, simplify
 from netc.ir.program import Equation, Init, Input, Program, Role
@@ -16,7 +18,9 @@ __all__ = [
     "Program",
     "Role",
     "check",
+    "fold",
     "gradients",
     "one",
     "simplify",
+    "split_constant",
 ]

@@ -40,6 +40,14 @@ class Builder:
         """Whether this step trains.  A frozen layer computes as it does outside of training, with what it has kept."""
         return self._training and not self.own.frozen
 
+    @classmethod
+    def after(cls, program: Program) -> Builder:
+        """One whose values are numbered after those of a program, for a pass that adds equations to it."""
+        b = cls()
+        used = [i.value.id for i in program.inputs] + [v.id for eq in program.equations for v in eq.outputs]
+        b._ids = count(max(used, default=-1) + 1)
+        return b
+
     # ---- equations ----------------------------------------------------------------------------------------
 
     def __call__(self, op: Primitive, /, *inputs: Value, **params: Any) -> Value:

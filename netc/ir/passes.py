@@ -35,7 +35,7 @@ def share_equal(program: Program) -> Program:
     kept: list[Equation] = []
     for eq in program.equations:
         inputs = tuple(now.get(v, v) for v in eq.inputs)
-        key: tuple[Primitive, tuple[Value, ...], str] = (eq.op, inputs, _params_key(eq.params))
+        key: tuple[Primitive, tuple[Value, ...], str] = (eq.op, inputs, params_key(eq.params))
         if key in seen:
             now.update(zip(eq.outputs, seen[key], strict=True))
         else:
@@ -49,7 +49,8 @@ def share_equal(program: Program) -> Program:
     )
 
 
-def _params_key(params: Any) -> str:
+def params_key(params: Any) -> str:
+    """Parameters as a text that is the same only where they are."""
     return repr(sorted(params.items())) if params else ""
 
 
@@ -79,7 +80,10 @@ def update_early(program: Program) -> Program:
     return replace(program, equations=tuple(eq for *_, eq in sorted(line, key=lambda place: place[:2])))
 
 
-PASSES: Final[tuple[Pass, ...]] = (share_equal, drop_unused, fuse, update_early)
+#: What comes first; what a program computes twice on purpose (`recompute`) is put in behind these.
+CLEANING: Final[tuple[Pass, ...]] = (share_equal, drop_unused)
+IMPROVING: Final[tuple[Pass, ...]] = (fuse, update_early)
+PASSES: Final[tuple[Pass, ...]] = (*CLEANING, *IMPROVING)
 
 
 def simplify(program: Program, passes: tuple[Pass, ...] = PASSES) -> Program:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from netc.ops.primitive import Primitive, Value
 from netc.types import Shape
 
-Role = Literal["data", "target", "scalar", "counter", "param", "frozen", "state", "slot"]
+Role = Literal["data", "target", "scalar", "counter", "param", "frozen", "state", "slot", "prepared"]
 Numbers = float | tuple["Numbers", ...]  # an array as one writes it
 
 
@@ -67,9 +67,10 @@ def dims_of(numbers: Numbers) -> tuple[int, ...] | None:
 class Input:
     """What a program is given.
 
-    Parameters, trained and frozen, states (running statistics) and slots (an optimiser's memory) stay between runs;
-    `data` and `target` come with each batch, a `scalar` (the learning rate) and the `counter` of random draws with
-    each step.  `door` is the permutation from the inner layout to the one in files and in Python: axis i outside is
+    Parameters, trained and frozen, states (running statistics) and slots (an optimiser's memory) stay between runs, and
+    so does what is `prepared` from weights and states by a program that runs when they change (`split_constant`);
+    `data` and `target` come with each batch, a `scalar` (the learning rate) and the `counter` of random draws with each
+    step.  `door` is the permutation from the inner layout to the one in files and in Python: axis i outside is
     `door[i]` inside.
     """
 

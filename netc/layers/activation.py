@@ -219,6 +219,7 @@ class Identity(Layer):
     """x: what stands where a block's parameter asks for an activation, and none is wanted.
 
     Shape: unchanged.
+    Source: He et al., Identity Mappings in Deep Residual Networks, 2016.
     """
 
     examples = (("identity", _ANY),)
@@ -234,6 +235,7 @@ class Tanh(_Activation):
     """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ); gradient 1 − tanh² x.
 
     Shape: unchanged.
+    Source: LeCun et al., Efficient BackProp, 1998.
     """
 
     op = ops.tanh
@@ -246,6 +248,7 @@ class Sigmoid(_Activation):
     """σ(x) = 1 / (1 + e⁻ˣ); gradient σ (1 − σ), at most a quarter.
 
     Shape: unchanged.
+    Source: Rumelhart, Hinton and Williams, 1986.
     """
 
     op = ops.sigmoid

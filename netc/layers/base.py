@@ -9,7 +9,7 @@ from netc.ir.builder import Builder
 from netc.layers.args import Argument, Pad, arguments, written
 from netc.ops.primitive import Value
 from netc.ops.windows import Padding, Pair, Sizes, reach, same_padding
-from netc.sizes import Size, at_least, lowest
+from netc.sizes import Size, Undecided, at_least, lowest, symbols
 from netc.types import TensorType, logical
 
 SIDES: Final = ("height", "width")
@@ -127,18 +127,18 @@ def map_size(x: TensorType) -> Sizes:
 
 
 def need_known(kind: str, size: Size) -> int:
-    """A size that weights are made by, which must be a number."""
+    """A size that the layer must have as a number."""
     if not isinstance(size, int):
-        raise LayerError("E0309", f"`{kind}` makes its weights by {size}, which is not known")
+        help = "give the input's size by --input"
+        raise LayerError("E0309", f"`{kind}` needs a known size, and this is {size}", help=help)
     return size
 
 
 def resolve_padding(pad: Pad, size: Sizes, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
     """The padding in numbers: `half` keeps the size at stride 1, `same` gives ⌈in / stride⌉."""
     if pad == "same":
-        height, width = (
-            same_padding(i, reach(k, d), s) for i, k, s, d in zip(size, kernel, stride, dilation, strict=True)
-        )
+        spans = [reach(k, d) for k, d in zip(kernel, dilation, strict=True)]
+        height, width = map(_same, SIDES, size, spans, stride)
         return height, width
     if pad == "half":
         for side, k, d in zip(SIDES, kernel, dilation, strict=True):
@@ -153,6 +153,22 @@ def resolve_padding(pad: Pad, size: Sizes, kernel: Pair, stride: Pair, dilation:
         half = [d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)]
         return (half[0], half[0]), (half[1], half[1])
     return pad
+
+
+def _same(side: str, size: Size, span: int, stride: int) -> Pair:
+    try:
+        return same_padding(size, span, stride)
+    except Undecided:
+        raise LayerError(
+            "E0308",
+            f"`pad=same` at a stride of {stride} pads by what the {side} of {size} leaves over",
+            "pad",
+            f"say it in a `where` clause, as {_first_symbol(size)} % {stride} == 0, or write the padding in numbers",
+        ) from None
+
+
+def _first_symbol(size: Size) -> str:
+    return min(symbol.name for symbol in symbols(size))
 
 
 def need_window(kind: str, size: Sizes, kernel: Pair, pad: Padding, dilation: Pair) -> None:

@@ -53,6 +53,7 @@ class Flatten(Layer):
     """A feature map as one vector, in the order channel, row, column.
 
     Shape: [N, C, H, W] → [N, C·H·W].  Its receptive field is the whole input, unless the map is one pixel.
+    Source: Krizhevsky, Sutskever and Hinton, 2012; the order is PyTorch's.
     """
 
     examples = (("flatten", (TensorType((N, 3, 4, 5)),)), ("flatten", (TensorType((N, 6, 1, 1)),)))

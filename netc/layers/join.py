@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import word
 from netc.layers.base import Layer, LayerError, layer, shown
 from netc.ops.primitive import Primitive, Value
+from netc.sizes import equal, floor_div
 from netc.types import N, TensorType
 
 _MAP = TensorType((N, 3, 4, 5))
 _GATE = TensorType((N, 3, 1, 1))
+MOST_STRIDE: Final = 32  # of a projection that is advised
 
 
 class _Elementwise(Layer):
@@ -41,16 +43,16 @@ def _mend(a: TensorType, b: TensorType) -> str:
     """The projection that would make two maps equal, where one would."""
     if a.rank != 4 or b.rank != 4:
         return ""
-    if not all(isinstance(size, int) for size in (*a.shape[1:], *b.shape[1:])):
-        return "make equal what flows in, or say more of the symbolic sizes in a `where` clause"
-    big, small = (a, b) if a.per_example > b.per_example else (b, a)
-    (h, w, _), (h2, w2, c2) = big.dims_after(1), small.dims_after(1)
-    if (h, w) == (h2, w2):
-        return f"project one of them: -> conv({c2}, 1)"
-    stride = -(-h // h2)
-    if -(-h // stride) == h2 and -(-w // stride) == w2:
-        return f"project the larger: -> conv({c2}, 1, stride={stride})"
-    return ""
+    (_, *space, c), (_, *other, c2) = a.shape, b.shape
+    if all(map(equal, space, other)):
+        return f"project one of them: -> conv({min(c, c2, key=str)}, 1)"
+    for stride in range(2, MOST_STRIDE + 1):
+        for large, small, channels in ((space, other, c2), (other, space, c)):
+            if all(equal(floor_div(i + (stride - 1), stride), o) for i, o in zip(large, small, strict=True)):
+                return f"project the larger: -> conv({channels}, 1, stride={stride})"
+    if all(isinstance(size, int) for size in (*space, *other)):
+        return ""
+    return "make equal what flows in, or say more of the symbolic sizes in a `where` clause"
 
 
 @layer("add")
@@ -72,6 +74,7 @@ class Sub(_Elementwise):
     """The first tensor minus the others.
 
     Shape: as `add`.
+    Source: Chopra, Hadsell and LeCun, 2005 (the difference of two embeddings).
     """
 
     op, sign = ops.sub, "-"

@@ -104,6 +104,7 @@ class NegativeLogLikelihood(Layer):
 
     Operands: [x, label] with x [N, C] and label int[N] in 0 … C − 1, or [N, C, H, W] and int[N, H, W].
     Gradient: −1 / N at the label, else 0.
+    Source: Bridle, 1990.
     """
 
     weight: float = _weight()
@@ -185,6 +186,7 @@ class BinaryCrossEntropy(_Pointwise):
     A logarithm counts −100 at least, so that a sure mistake costs a finite amount.
     Operands: [p, t] of equal shapes, both in 0 … 1.
     Gradient: (p − t) / (p (1 − p)) / count.  After a `sigmoid`, give what is before it to `bce_logits` instead.
+    Source: Bishop, Pattern Recognition and Machine Learning, 2006, section 5.2; the bound is PyTorch's.
     """
 
     weight: float = _weight()
@@ -202,6 +204,7 @@ class BinaryCrossEntropyOfLogits(_Pointwise):
 
     Operands: [x, t] of equal shapes, t in 0 … 1.  It takes logits: no `sigmoid` before.
     Gradient: (σ(x) − t) / count.
+    Source: Bishop, 2006, section 5.2, in the form that does not overflow.
     """
 
     weight: float = _weight()
@@ -219,6 +222,7 @@ class MeanSquaredError(Layer):
 
     Operands: [y, t] of equal shapes.
     Gradient: 2 (y − t) / count.
+    Source: Bishop, 2006, section 5.2.
     """
 
     weight: float = _weight()
@@ -240,6 +244,7 @@ class MeanAbsoluteError(Layer):
 
     Operands: [y, t] of equal shapes.
     Gradient: sign(y − t) / count.
+    Source: Koenker and Bassett, Regression Quantiles, 1978 (the median).
     """
 
     weight: float = _weight()

@@ -99,6 +99,7 @@ class MaxPool(Pooling):
     round: Literal["floor", "ceil"] = word("floor", "ceil", default="floor")
 
     examples = (
+        ("maxpool(2)", (TensorType((N, 2, 8, 6)),)),
         ("maxpool(2)", (TensorType((N, 2, 8, 7)),)),
         ("maxpool(3, stride=2, pad=1)", (TensorType((N, 3, 9, 8)),)),
         ("maxpool((3, 2), stride=2, dilation=2, round=ceil)", (TensorType((N, 2, 10, 9)),)),
@@ -133,6 +134,7 @@ class AvgPool(Pooling):
     count_pad: bool = boolean(default=True)
 
     examples = (
+        ("avgpool(2)", (TensorType((N, 2, 8, 6)),)),
         ("avgpool(2)", (TensorType((N, 2, 8, 7)),)),
         ("avgpool(3, stride=2, pad=1, count_pad=false)", (TensorType((N, 3, 9, 8)),)),
         ("avgpool((2, 3), stride=2, pad=(0, 1), round=ceil)", (TensorType((N, 2, 9, 8)),)),
@@ -162,6 +164,7 @@ class Pool(Pooling):
     round: Literal["floor", "ceil"] = word("floor", "ceil", default="floor")
 
     examples = (
+        ("pool(2, min)", (TensorType((N, 2, 8, 6)),)),
         ("pool(2, min)", (TensorType((N, 2, 8, 7)),)),
         ("pool(3, stat=l2, stride=2, pad=1)", (TensorType((N, 3, 9, 8)),)),
         ("pool((3, 2), l2, stride=2, round=ceil)", (TensorType((N, 2, 6, 7)),)),

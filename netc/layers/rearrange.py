@@ -24,6 +24,7 @@ class Slice(Layer):
     """The part of one axis from `start` to before `stop`.
 
     Shape: the size of `axis` becomes stop − start; the others stay.
+    Source: Ronneberger, Fischer and Brox, U-Net, 2015 (cropped maps).
     """
 
     axis: Literal["C", "H", "W", "L"] = word("C", "H", "W", "L")
@@ -51,11 +52,13 @@ class Slice(Layer):
             return x
         return b(ops.cut, x, axis=axis, start=self.start, stop=stop)
 
-    def _stop(self, size: Size) -> int:
-        stop = need_known("slice", size) if self.stop is None else self.stop
-        if not self.start < stop <= lowest(size):
+    def _stop(self, size: Size) -> Size:
+        stop = size if self.stop is None else self.stop
+        if not self.start < lowest(stop) <= lowest(size):
             message = f"a slice from {self.start} to {stop} does not lie in the {size} of {self.axis}"
-            raise LayerError("E0314", message, "start" if self.start >= stop else "stop")
+            if not isinstance(size, int):
+                message += f", which can be as small as {lowest(size)}"
+            raise LayerError("E0314", message, "stop" if self.start < lowest(stop) else "start")
         return stop
 
     def window(self, x: TensorType) -> Sight:
@@ -100,6 +103,7 @@ class Transpose(Layer):
     """Rows become columns: y[c, i, j] = x[c, j, i].
 
     Shape: [N, C, H, W] → [N, C, W, H].
+    Source: as `numpy.swapaxes` of the last two axes.
     """
 
     examples = (
@@ -123,6 +127,7 @@ class Reshape(Layer):
 
     Shape: [N, …] → [N, channels], [N, channels, height] or [N, channels, height, width], with as many numbers.
     Its receptive field is the whole input.
+    Source: as `numpy.reshape` in the order channel, row, column.
     """
 
     channels: int = integer(at_least=1)

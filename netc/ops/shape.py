@@ -20,7 +20,7 @@ from netc.ops.primitive import (
     no_cost,
     one_gradient,
 )
-from netc.sizes import Size, equal, lowest
+from netc.sizes import Size, at_least, equal, lowest
 from netc.types import NUMPY_NAME, DType, Shape, TensorType
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def _concat_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> 
     return tuple(out)
 
 
-def _cut_type(x: TensorType, axis: int, start: int, stop: int) -> Types:
-    if not 0 <= start < stop <= lowest(x.shape[axis]):
+def _cut_type(x: TensorType, axis: int, start: int, stop: Size) -> Types:
+    if not 0 <= start < lowest(stop) or not at_least(x.shape[axis] - stop, 0):
         raise TypeError(f"{start}..{stop} is not inside axis {axis} of {x!r}")
     return (TensorType((*x.shape[:axis], stop - start, *x.shape[axis + 1 :]), x.dtype),)
 

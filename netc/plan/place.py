@@ -19,7 +19,7 @@ from netc.ops.primitive import Value
 from netc.plan.pack import Buffer, live_peak, pack
 
 Space = Literal["arena", "persistent", "fed"]
-PERSISTENT: Final = ("param", "frozen", "state", "slot")
+PERSISTENT: Final = ("param", "frozen", "state", "slot", "prepared")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,27 @@ from netc import ops
 from netc.graph.model import Graph
 from netc.ir.builder import Builder
 from netc.ir.grad import gradients, one
-from netc.ir.passes import simplify
 from netc.ir.program import Program
 from netc.layers.loss import mean
 from netc.lower import at_batch, channels_last, emit
 from netc.ops.primitive import Value
+from netc.train.frugal import Recompute, made_lean
 from netc.train.spec import TrainSpec
 from netc.types import DType
 
 
-def training_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
-    """Forward, backward and the optimiser's update of every parameter: outputs `loss` and each metric."""
+def training_step(
+    graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32", again: Recompute | None = None
+) -> Program:
+    """Forward, backward and the optimiser's update of every parameter: outputs `loss` and each metric.
+
+    `again` says what the backward pass computes again instead of keeping it.
+    """
+    return made_lean(whole_step(graph, spec, batch, dtype), again)
+
+
+def whole_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
+    """`training_step` as the layers and the optimiser have it, before any pass."""
     b = Builder(training=True, dtype=dtype)
     total = _objective(graph, spec, batch, b)
     params = [i for i in b.inputs.values() if i.role == "param"]
@@ -26,10 +36,12 @@ def training_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32
         if g is not None:  # a parameter that the loss does not depend on stays as it is
             with b.at(i.name):
                 spec.optimizer.update(b, i.name, i.value, g)
-    return simplify(b.finish())
+    return b.finish()
 
 
-def value_and_grad(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
+def value_and_grad(
+    graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32", again: Recompute | None = None
+) -> Program:
     """Forward and backward in training mode: outputs `loss` and, for each parameter p, `grad p`."""
     b = Builder(training=True, dtype=dtype)
     total = _objective(graph, spec, batch, b)
@@ -39,22 +51,22 @@ def value_and_grad(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f3
             g if g is not None else b(ops.fill, shape=i.value.type.dims, value=0.0, dtype=dtype)
         )
     b.updates.clear()  # running statistics stay: asking for a gradient changes nothing
-    return simplify(b.finish())
+    return made_lean(b.finish(), again)
 
 
 def evaluation(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
-    """Forward outside of training: outputs `loss` and each metric."""
+    """Forward outside of training, as the layers have it, before any pass: outputs `loss` and each metric."""
     b = Builder(training=False, dtype=dtype)
     _objective(graph, spec, batch, b)
-    return simplify(b.finish())
+    return b.finish()
 
 
 def scoring(graph: Graph, spec: TrainSpec, logits: str, batch: int, dtype: DType = "f32") -> Program:
-    """Each metric of logits that are given, and the `loss` where that looks at nothing else."""
+    """Each metric of logits that are given, and the `loss` where that looks at nothing else; before any pass."""
     b = Builder(training=False, dtype=dtype)
     given = b.input(logits, at_batch(graph.node(logits).type, batch, dtype), "data")
     _judge(graph, spec, batch, b, {logits: given})
-    return simplify(b.finish())
+    return b.finish()
 
 
 def _objective(graph: Graph, spec: TrainSpec, batch: int, b: Builder) -> Value:

@@ -42,7 +42,9 @@ def test_memory_that_held_something_before_does_no_harm(
 ) -> None:
     """Every number that is read was written, also those of weight 0: 0 · NaN is NaN."""
     x = np.random.default_rng(0).random((2, channels, 4, 5), np.float32)
-    out = np.tile(np.array([[1, 0, 9], [0, 1, 9]], np.float32), (2, 1, 1))  # all that it sees lies beyond the end
+    out = np.tile(
+        np.array([[1, 0, 9], [0, 1, 9]], np.float32), (2, 1, 1)
+    )  # all that it sees lies beyond the end
 
     def used(shape: object, dtype: object = float) -> np.ndarray:
         array = np.ones(shape, dtype)  # type: ignore[call-overload]

@@ -14,7 +14,7 @@ import pytest
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 SHOWN = re.findall(r"```console\n\$ netc ([^\n]+)\n(.*?)```", README, re.DOTALL)
 FILES = re.findall(r"<!-- file (\S+)\n(.*?)-->", README, re.DOTALL)
-FIRST = re.search(r"```\n(netc 1\n.*?)```", README, re.DOTALL)
+NETS = re.findall(r"```\n((?:netc 1\n|block |net ).*?)```", README, re.DOTALL)
 
 
 def run(folder: Path, arguments: list[str]) -> str:
@@ -37,10 +37,10 @@ def test_a_command_prints_what_the_readme_shows(tmp_path: Path, command: str, sh
     assert run(tmp_path, shlex.split(command)).strip() == shown.strip()
 
 
-def test_the_first_file_is_right(tmp_path: Path) -> None:
-    assert FIRST
-    (tmp_path / "first.net").write_text(FIRST[1], "utf-8")
-    assert "no mistakes" in run(tmp_path, ["check", "first.net"])
+@pytest.mark.parametrize("text", NETS, ids=[text.split("\n")[0] for text in NETS])
+def test_a_file_that_is_shown_is_right(tmp_path: Path, text: str) -> None:
+    (tmp_path / "shown.net").write_text(text, "utf-8")
+    assert "no mistakes" in run(tmp_path, ["check", "shown.net"])
 
 
 def test_every_command_is_in_the_table(tmp_path: Path) -> None:

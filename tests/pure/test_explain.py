@@ -9,10 +9,11 @@ import pytest
 
 from netc.analyze.advice import CODES, advice_of_file
 from netc.errors import NetError
-from netc.explain import code_pages, pages
+from netc.explain import Topic, code_pages, example, pages, topics
 from netc.layers import LAYERS
 from netc.layers.initial import INITS
 from netc.loading import load_text
+from netc.syntax.tables import tables
 from netc.train.augment import AUGMENTATIONS
 from netc.train.keys import KEYS
 from netc.train.settings import METRICS, OPTIMIZERS, SCHEDULES, STOPS
@@ -73,6 +74,31 @@ def test_the_example_of_a_page_is_right(name: str) -> None:
     assert all(a.kind in text for a in page.arguments)
 
 
+@pytest.mark.parametrize("topic", topics(), ids=lambda t: t.names[0])
+def test_the_example_of_a_topic_is_right_and_formatted(topic: Topic) -> None:
+    assert topic.about
+    if topic.example:  # what an import needs is another file
+        assert codes(topic.example) == []
+    else:
+        assert "import" in topic.names
+
+
+def test_every_word_of_the_language_has_a_page(netc: Command) -> None:
+    functions = {"floor", "ceil", "range", "min", "max", "len"}
+    for word in sorted(tables().keywords.keys() | functions | {"weight", "frozen", "label", "+", "*"}):
+        assert netc("explain", word).code == 0, word
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS))
+def test_a_page_of_a_layer_has_its_source_and_says_if_it_has_weights(name: str) -> None:
+    page = pages()[name]
+    assert "Source: " in page.about
+    cls = LAYERS[name]
+    files = [load_text(example(cls, i)) for i in range(len(cls.examples) if not cls.loss else 0)]
+    weighs = any(node.expansion.weights for f in files for net in f.nets.values() for node in net.graph.nodes)
+    assert ("init, frozen, weight" in page.text()) == weighs
+
+
 def test_everything_that_can_be_named_has_a_page() -> None:
     registries = (LAYERS, KEYS, INITS, OPTIMIZERS, SCHEDULES, STOPS, METRICS, SOURCES, AUGMENTATIONS)
     for registry in registries:
@@ -106,7 +132,9 @@ def test_the_list_names_every_page(netc: Command) -> None:
     done = netc("explain")
     assert done.code == 0
     listed = set(re.findall(r"^  (\S+) ", done.out, re.MULTILINE))
-    assert listed == pages().keys() | code_pages().keys()
+    parts = {n for topic in topics() for n in topic.names}
+    assert {name.rstrip(",:") for name in listed} >= pages().keys() | code_pages().keys()
+    assert all(name in done.out for name in parts)
 
 
 def test_json(netc: Command) -> None:
@@ -117,6 +145,7 @@ def test_json(netc: Command) -> None:
     }  # fmt: skip
     assert codes(json.loads(netc("explain", "E0302", "--json").out)["right"]) == []
     assert json.loads(netc("explain", "--json").out)["names"].keys() == pages().keys()
+    assert json.loads(netc("explain", "augment", "--json").out)["choices"].keys() == AUGMENTATIONS.keys()
 
 
 @pytest.mark.parametrize(

@@ -288,3 +288,39 @@ def test_params_and_blocks_are_documented() -> None:
     text = "## How many.\nparam n: int = 3\n\n## One layer.\n## Two lines.\nblock B: x -> y {\n  y = x -> dense(n)\n}\n"
     param, block = load_text(text).file.items
     assert (param.doc, block.doc) == ("How many.", "One layer.\nTwo lines.")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("written", "channels"),
+    [
+        ("floor(7 / 2)", 3),
+        ("ceil(7 / 2)", 4),
+        ("ceil(x.C / 2)", 3),
+        ("floor((x.C + 4) / 3)", 3),
+        ("ceil(6 / 3)", 2),
+    ],
+)
+def test_a_division_that_is_rounded(written: str, channels: int) -> None:
+    text = f"net A {{\ninput x: [N, 5, 8, 8]\ny = x -> conv({written}, 1)\noutput y\n}}\n"
+    assert netc.parse(text).compiled.graph.node("y").type.shape[1] == channels
+
+
+def test_a_shape_is_expected_as_the_report_prints_it() -> None:
+    text = (
+        "net A {\ninput x: [N, 1, H, W] where H % 2 == 0, H % 3 == 1, W >= 9\n"
+        "y = x -> conv(4, 3, stride=2, pad=1) -> maxpool(2)\nz = x -> slice(W, 3)\noutput y, z\n"
+        "expect shape(y) == [N, 4, floor(H / 4), floor((W + 1) / 4)]\nexpect shape(z) == [N, 1, H, W - 3]\n}\n"
+    )
+    netc.parse(text)
+    with pytest.raises(NetError, match="E0701"):
+        netc.parse(text.replace("(W + 1)", "(W + 2)"))
+
+
+def test_two_divisors_of_one_size() -> None:
+    """What leaves 1 by 3 and 0 by 2 leaves 4 by 6."""
+    text = (
+        "net A {{\ninput x: [N, 1, H, 8] where H % 2 == 0, H % 3 == 1\noutput x\nexpect x.H % 6 == {}\n}}\n"
+    )
+    netc.parse(text.format(4))
+    with pytest.raises(NetError, match="E0701"):
+        netc.parse(text.format(1))

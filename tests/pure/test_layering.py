@@ -13,7 +13,8 @@ NETC = Path(__file__).parents[2] / "netc"
 ORDER = (
     ("_lazy", "resources", "cache", "errors", "sizes"), ("types",),
     ("syntax",), ("ops",), ("ir",), ("layers",), ("graph",), ("lower",), ("plan",), ("analyze",), ("draw",),
-    ("backends",), ("runtime",), ("train",), ("loading",), ("api", "explain"), ("__init__",), ("cli",), ("__main__",),
+    ("backends",), ("runtime",), ("train",), ("loading",), ("api", "bench", "explain"), ("__init__",), ("cli",),
+    ("__main__",),
 )  # fmt: skip
 RANK = {name: i for i, row in enumerate(ORDER) for name in row}
 FRONT = (

@@ -276,14 +276,14 @@ def test_rows_and_columns_change_places() -> None:
     assert g.whole  # row 0 of the one and column 0 of the other lie in no rectangle
 
 
-def test_lines_are_maps_of_height_one() -> None:
+def test_lines_have_a_length_alone() -> None:
     text = (
         "net T {\ninput x: [N, 2, 40]\ny = x -> conv(3, 5, stride=2, pad=half) -> maxpool(3)\noutput y\n}\n"
     )
     graph = load_text(text).must_be_right().nets["T"].graph
     f = fields(graph)[graph.tensors["y"]]
     assert f
-    assert (f.size, f.stride, f.pad) == ((1, 9), (1, 6), (0, 2))
+    assert (f.size, f.stride, f.pad) == ((9,), (6,), (2,))
 
 
 def test_parts_one_after_the_other_begin_where_the_last_ended() -> None:

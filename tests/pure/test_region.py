@@ -31,6 +31,19 @@ NETS = {
     "paths of two strides": "a = x -> conv(1, (9, 6))\n"
     "  b = x -> conv(1, 3, stride=2) -> conv(1, 2, pad=((0, 0), (1, 1)))\n"
     "  y = [a, b] -> concat -> conv(1, 2)",
+    "circular": "y = x -> conv(1, 3, pad=1, border=circular)",
+    "replicate": "y = x -> conv(1, (3, 2), pad=((3, 0), (0, 2)), border=replicate) -> conv(1, 2)",
+    "reflect": "y = x -> pad(((2, 0), (1, 3)), border=reflect) -> conv(1, (2, 3), stride=2)",
+    "up": "y = x -> conv(1, 3, stride=2) -> upsample(3) -> conv(1, 4, pad=1)",
+    "up by lines": "y = x -> avgpool(2) -> upsample(2, bilinear) -> maxpool(3, stride=1, pad=1)",
+    "transposed": "y = x -> conv(1, 3, pad=1) -> conv_transpose(1, 1, pad=1) -> maxpool(3, stride=1, pad=1)",
+    "transposed and apart": "y = x -> conv(1, 2, stride=2) -> conv_transpose(1, 3, stride=2) -> conv(1, 2, stride=3)",
+    "adaptive": "y = x -> conv(1, 2) -> adaptive_avgpool((5, 3)) -> conv(1, 2, pad=((1, 0), (0, 1)))",
+    "turned": "y = x -> conv(1, (3, 1), stride=(2, 1)) -> transpose -> conv(1, (1, 2))",
+    "one after the other": "a = x -> maxpool(3, stride=1, pad=1)\n"
+    "  y = [x, a, x] -> concat(axis=W) -> conv(1, (1, 4), stride=3)",
+    "a path of padding": "a = x -> conv(1, 1, stride=3, pad=((4, 0), (0, 0)))\n"
+    "  b = x -> conv(1, (1, 5), stride=3, pad=((1, 3), (2, 2)))\n  y = [a, b] -> concat",
     "a skip": "m = x -> conv(2, 3, pad=half)\n  n = m -> conv(2, 3, pad=half) -> relu\n  y = m + n -> maxpool(2)",
 }  # fmt: skip
 
@@ -53,10 +66,27 @@ def test_region_is_what_changes_the_output(why: str) -> None:
                 assert inside is None
                 continue
             assert inside == ((rows.min(), rows.max()), (columns.min(), columns.max())), (i, j)
-            assert told.rows
-            assert told.columns
-            for (first, last), (low, high) in zip((told.rows, told.columns), inside, strict=True):
-                assert first <= low <= high <= last
+            assert told.ends
+            if why not in ("circular", "reflect"):  # which show in a border what may lie beyond the window
+                for (first, last), (low, high) in zip(told.ends, inside, strict=True):
+                    assert first <= low <= high <= last
+
+
+def test_region_along_a_length() -> None:
+    body = "y = x -> conv(1, 5, stride=2, pad=2) -> maxpool(3, stride=2) -> conv(1, 2, dilation=2)"
+    net = netc.parse(f"net A {{\n  input x: [N, 1, 40]\n  {body}\n  output y\n}}\n")
+    model = netc.compile(net, backend="numpy")
+    model.set_weights({k: np.full_like(v, k.endswith("weight")) for k, v in model.weights().items()})
+    out = model.predict(np.eye(40, dtype=np.float32)[:, None])  # (40, 1, L): one position lit in each example
+    for i in range(out.shape[2]):
+        told = region(net.compiled.facts, f"conv2[{i}]")
+        (lit,) = np.nonzero(out[:, 0, i])
+        ((_, inside),) = told.inside
+        assert inside == ((lit.min(), lit.max()),)
+        assert told.ends
+        assert told.ends[0][0] <= lit.min() <= lit.max() <= told.ends[0][1]
+    with pytest.raises(NoRegion, match="an index of `conv2` is one position"):
+        region(net.compiled.facts, "conv2[0,0]")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +124,7 @@ def test_json(netc: Command) -> None:
     [
         ("c3", "write it as c3[0,4]"),
         ("flaten1[0,0]", "did you mean `flatten1`?"),
+        ("c3[4]", "an index of `c3` is a row and a column"),
         ("c3[10,0]", "`c3` has 10 rows, 0 to 9, and no 10"),
         ("c3[-1,0]", "write it as"),
         ("dense1[0,0]", "is no feature map"),

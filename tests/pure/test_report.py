@@ -325,3 +325,16 @@ def test_backward_costs_twice_the_forward_pass_of_a_layer_inside() -> None:
     assert by_name["c3"]["backward_flops"] == pytest.approx(2 * by_name["c3"]["flops"], rel=0.01)
     # Nothing flows into the image, so its gradient is not computed.
     assert by_name["c1"]["backward_flops"] == pytest.approx(by_name["c1"]["flops"], rel=0.05)
+
+
+@pytest.mark.parametrize("option", [("--explain", "zz"), ("--rf", "zz[0,0]")])
+def test_a_layer_behind_a_mistake_is_asked_for(
+    option: tuple[str, str], netc: Command, tmp_path: Path
+) -> None:
+    """The mistake is told, and not only that there is no such layer."""
+    file = tmp_path / "a.net"
+    file.write_text("net A {\ninput x: [N, 3, 8, 8]\ny = x -> conv(4, 9) -> zz: relu\noutput y\n}\n")
+    done = netc("report", file, *option)
+    assert done.code == 1
+    assert "there is no layer `zz`" in done.err
+    assert "E0302" in done.err

@@ -13,7 +13,7 @@ from netc.syntax import ast
 CODES: Final = frozenset(
     {"W0001", "W0002", "W0101", "W0102", "W0103", "W0104", "W0201", "W0202", "W0203", "W0204", "W0205"}
 )
-_ALLOW: Final = re.compile(r"#\s*allow\s+(W\w+(?:\s*,\s*W\w+)*)\s*(?::\s*(.*?))?\s*$")
+_ALLOW: Final = re.compile(r"#\s*allow\s+([WE]\d\w*(?:\s*,\s*[WE]\d\w*)*)\s*(?::\s*(.*?))?\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,8 @@ def silence(found: list[Diagnostic], comments: Iterable[ast.Comment]) -> list[Di
         for code in a.codes:
             if (a.comment, code) not in used:
                 near = "" if code in CODES else did_you_mean(code, CODES) or "`netc explain` lists all advice"
-                message = (
-                    f"there is no {code} here to allow" if code in CODES else f"there is no advice {code}"
-                )
+                what = "is an error, and only advice is allowed" if code.startswith("E") else "is no advice"
+                message = f"there is no {code} here to allow" if code in CODES else f"{code} {what}"
                 out.append(Diagnostic("W0002", message, a.comment.span, help=near or "take the comment away"))
     return out
 

@@ -45,12 +45,35 @@ def lowering(op: Primitive) -> Lowering:
 
 def bind(program: Program, arrays: Mapping[Value, Any], threads: int | None = None) -> Callable[[], None]:
     """What runs the program once; everything is compiled when this returns."""
+    return _table(program, arrays, threads)[0].run
+
+
+def bind_timed(
+    program: Program, arrays: Mapping[Value, Any], threads: int | None = None
+) -> Callable[[], list[float]]:
+    """What runs the program once and tells the seconds of each equation; views take none."""
+    table, places = _table(program, arrays, threads)
+
+    def run() -> list[float]:
+        seconds = [0.0] * len(program.equations)
+        for at, took in zip(places, table.timed(), strict=True):
+            seconds[at] += took
+        return seconds
+
+    return run
+
+
+def _table(
+    program: Program, arrays: Mapping[Value, Any], threads: int | None
+) -> tuple[Table, tuple[int, ...]]:
+    """The table of a program, and which equation each of its lines belongs to."""
     threads = default_threads() if threads is None else threads
     flat = {v: a.reshape(-1) for v, a in arrays.items()}
-    calls = [c for eq in program.equations if not eq.op.view for c in _calls(eq, flat, threads)]
-    wanted = [a.nbytes for c in calls for a in c.args if isinstance(a, Borrow)]
+    numbered = [(at, eq) for at, eq in enumerate(program.equations) if not eq.op.view]
+    calls = [(at, c) for at, eq in numbered for c in _calls(eq, flat, threads)]
+    wanted = [a.nbytes for _, c in calls for a in c.args if isinstance(a, Borrow)]
     scratch = np.empty(max(wanted, default=0), np.uint8)
-    return Table(calls, scratch, threads).run
+    return Table([c for _, c in calls], scratch, threads), tuple(at for at, _ in calls)
 
 
 def _calls(eq: Equation, flat: Mapping[Value, Any], threads: int) -> list[Call]:

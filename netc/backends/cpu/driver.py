@@ -16,6 +16,7 @@ import ctypes
 import os
 import platform
 import threading
+import time
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, cast
@@ -29,6 +30,7 @@ WAIT: Final = 2  # before it all threads wait for each other
 LINE: Final = 5  # words of a line
 STATE: Final = 24  # words that the threads of a run share, each of three on a cache line of its own:
 ARRIVED, GENERATION, FAILED = 0, 8, 16
+TIMES: Final = 17  # beside FAILED: where the timed walk writes
 
 _SPINS: Final = 4000  # looks at the barrier, about 40 µs, before the core is offered to others
 
@@ -98,6 +100,7 @@ meet:
   call void @barrier(ptr %state, i64 %threads)
   br label %divide
 divide:
+  {tick}
   %shared.bit = and i64 %flags, {shared}
   %shared = icmp ne i64 %shared.bit, 0
   %lo.times = mul i64 %extent, %thread
@@ -125,9 +128,18 @@ leave:
   call void @barrier(ptr %state, i64 %threads)
   br label %done
 done:
+  {last_tick}
   ret void
 }}
 {declared}
+"""
+# The timed walk of the first thread tells the time before each line and at the end: two words of a `timespec`.
+_TICK: Final = """
+  %{name}.times.at = getelementptr i64, ptr %state, i64 {times}
+  %{name}.times = load ptr, ptr %{name}.times.at
+  %{name}.row = mul i64 %{line}, 2
+  %{name}.at = getelementptr i64, ptr %{name}.times, i64 %{name}.row
+  %{name}.told = call i32 inttoptr (i64 {clock} to ptr)(i32 {kind}, ptr %{name}.at)
 """
 _PAUSE: Final = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}
 _TYPES: Final = {"w": "i64", "f": "float", "d": "double"}
@@ -138,17 +150,28 @@ _lock = threading.Lock()
 
 
 @cache
-def walk() -> Any:
-    """`walk(thread, threads, lines, table, state)` as a function of C, which runs without Python's lock."""
+def walk(timed: bool = False) -> Any:
+    """`walk(thread, threads, lines, table, state)` as a function of C, which runs without Python's lock.
+
+    The timed one, for the first thread only, writes when each line began to where `state[TIMES]` points.
+    """
     pause = _PAUSE.get(platform.machine())
     text = _WALK.format(
         arrived=ARRIVED, generation=GENERATION, failed=FAILED, words=LINE, wait=WAIT, shared=SHARED,
         spins=_SPINS, offer=_offer(),
         pause=f"call void @{pause}()" if pause else "; nothing to say to this processor",
         declared=f"declare void @{pause}()" if pause else "",
+        tick=_tick("tick", "line") if timed else "",
+        last_tick=_tick("last", "lines") if timed else "",
     )  # fmt: skip
     address = _compiled(text, ["walk"])[0]
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3, ctypes.c_void_p, ctypes.c_void_p)(address)
+
+
+def _tick(name: str, line: str) -> str:
+    """IR that writes the time into row `line`."""
+    clock = ctypes.cast(ctypes.CDLL(None).clock_gettime, ctypes.c_void_p).value
+    return _TICK.format(name=name, line=line, times=TIMES, clock=clock, kind=time.CLOCK_MONOTONIC)
 
 
 def _offer() -> int:

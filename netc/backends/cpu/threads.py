@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from netc.backends.cpu.driver import FAILED, STATE, walk
+from netc.backends.cpu.driver import FAILED, STATE, TIMES, walk
 
 # Operations or bytes from which sharing pays: threads that wait for each other twice lose about a microsecond.
 WORTH: Final = 200_000
@@ -56,13 +56,14 @@ class Gang:
             call.acquire()
             walk()(number, self.threads, self._lines, self._table, self.state.ctypes.data)
 
-    def run(self, lines: int, table: int) -> bool:
+    def run(self, lines: int, table: int, times: int) -> bool:
         """Walks a table of so many lines with all threads; whether a kernel failed.  Whoever calls holds `busy`."""
         self._lines, self._table = lines, table
-        self.state[FAILED] = 0  # and nothing else: a thread may still look at the last barrier
+        # and nothing else: a thread may still look at the last barrier
+        self.state[FAILED], self.state[TIMES] = 0, times
         for call in self._calls:
             call.release()
-        walk()(0, self.threads, lines, table, self.state.ctypes.data)
+        walk(times != 0)(0, self.threads, lines, table, self.state.ctypes.data)
         return bool(self.state[FAILED])
 
 
@@ -81,17 +82,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def run(lines: int, table: int, threads: int) -> None:
-    """Walks a table of so many lines, at this address.  Raises MemoryError where a kernel found none."""
+def run(lines: int, table: int, threads: int, times: int = 0) -> None:
+    """Walks a table of so many lines, at this address.  Raises MemoryError where a kernel found none.
+
+    `times`, if it is given, is the address of a row of two words for each line and one more: when it began.
+    """
     gang = _gang(threads) if threads > 1 else None
     if gang and gang.busy.acquire(blocking=False):
         try:
-            failed = gang.run(lines, table)
+            failed = gang.run(lines, table, times)
         finally:
             gang.busy.release()
     else:
         state = np.zeros(STATE, np.int64)
-        walk()(0, 1, lines, table, state.ctypes.data)
+        state[TIMES] = times
+        walk(times != 0)(0, 1, lines, table, state.ctypes.data)
         failed = bool(state[FAILED])
     if failed:
         raise MemoryError("a kernel found no memory for what it works on")
