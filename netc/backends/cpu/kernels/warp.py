@@ -28,6 +28,63 @@ def _folded(u, last, turn):
     return last - abs(u - last)
 
 
+@helper
+def _row(i, m, matrices, field, at, below, right, plane, width):
+    """The places in x of row i: down in `below`, across in `right`; `field` is added from `at` on."""
+    real = below.dtype.type
+    u0 = matrices[m] * real(i) + matrices[m + 2]
+    v0 = matrices[m + 3] * real(i) + matrices[m + 5]
+    u1, v1 = matrices[m + 1], matrices[m + 4]
+    for j in range(width):
+        below[j] = u0 + u1 * real(np.int32(j))
+        right[j] = v0 + v1 * real(np.int32(j))
+    if field.size > 0:
+        for j in range(width):
+            below[j] += field[at + j]
+            right[j] += field[at + plane + j]
+
+
+@helper
+def _mirror(places, size):
+    """Folds the places of a row on an axis of that size."""
+    real = places.dtype.type
+    last, turn = real(size - 1), real(max(2 * size - 2, 1))
+    for j in range(places.size):
+        places[j] = _folded(places[j], last, turn)
+
+
+@helper
+def _find(spot, below, right, height, width):
+    """Where in the frame the first of the four pixels is, and how far the place is from it, down and across.
+
+    Places are held within the frame, outside of which there are zeros as well.
+    """
+    real = below.dtype.type
+    one, zero = real(1), real(0)
+    most_i, most_j = real(height + 1), real(width + 1)
+    for j in range(width):
+        u, v = below[j] + one, right[j] + one
+        u = u if u > 0 else zero  # which a NaN becomes, too
+        v = v if v > 0 else zero
+        u = min(most_i, u)
+        v = min(most_j, v)
+        r, s = np.int32(u), np.int32(v)
+        below[j], right[j] = u - real(r), v - real(s)
+        spot[j] = r * np.int32(width + 2) + s
+
+
+@helper
+def _blend(framed, frame, spot, below, right, y, to, width):
+    """A row of y, from `to` on: the four pixels around each place of the plane at `frame`, by their nearness."""
+    one, row = y.dtype.type(1), np.uint64(width + 2)
+    for j in range(width):
+        k = np.uint64(frame + spot[j])
+        p, q = below[j], right[j]
+        a, b = framed[k], framed[k + np.uint64(1)]
+        d, e = framed[k + row], framed[k + row + np.uint64(1)]
+        y[to + j] = (one - p) * ((one - q) * a + q * b) + p * ((one - q) * d + q * e)
+
+
 @kernel
 def warp(lo, hi, x, y, matrices, field, framed, spot, below, right, channels, height, width, mirror):
     """Pictures lo..hi of y `(N, C, H, W)`: each pixel from the place in x that its matrix `(2, 3)` says, and `field`
@@ -36,47 +93,17 @@ def warp(lo, hi, x, y, matrices, field, framed, spot, below, right, channels, he
     Beyond the border there are zeros or, with `mirror`, the picture mirrored at the middle of its last pixels.
     `framed` is scratch, C · (H + 3) · (W + 2) and a 0; so are `spot` (int32), `below` and `right`, each W.
     """
-    plane, row = height * width, width + 2
-    frame = (height + 3) * row
-    real = x.dtype.type
-    one = real(1)
-    last_i, last_j = real(height - 1), real(width - 1)
-    turn_i, turn_j = real(max(2 * height - 2, 1)), real(max(2 * width - 2, 1))
-    most_i, most_j = real(height + 1), real(width + 1)
-    bent = field.size > 0
+    plane = height * width
+    frame = (height + 3) * (width + 2)
     for n in range(lo, hi):
-        m = 6 * n
         for c in range(channels):
             _frame(x, (n * channels + c) * plane, framed, c * frame, height, width)
         for i in range(height):
-            u0 = matrices[m] * real(i) + matrices[m + 2]
-            v0 = matrices[m + 3] * real(i) + matrices[m + 5]
-            u1, v1 = matrices[m + 1], matrices[m + 4]
-            for j in range(width):
-                below[j] = u0 + u1 * real(np.int32(j))
-                right[j] = v0 + v1 * real(np.int32(j))
-            if bent:
-                for j in range(width):
-                    below[j] += field[2 * n * plane + i * width + j]
-                    right[j] += field[(2 * n + 1) * plane + i * width + j]
+            _row(i, 6 * n, matrices, field, 2 * n * plane + i * width, below, right, plane, width)
             if mirror:
-                for j in range(width):
-                    below[j] = _folded(below[j], last_i, turn_i)
-                    right[j] = _folded(right[j], last_j, turn_j)
-            for j in range(width):
-                u, v = below[j] + one, right[j] + one
-                u = u if u > 0 else real(0)  # which a NaN becomes, too
-                v = v if v > 0 else real(0)
-                u = min(most_i, u)
-                v = min(most_j, v)
-                r, s = np.int32(u), np.int32(v)
-                below[j], right[j] = u - real(r), v - real(s)
-                spot[j] = r * np.int32(row) + s
+                _mirror(below, height)
+                _mirror(right, width)
+            _find(spot, below, right, height, width)
             for c in range(channels):
                 to = (n * channels + c) * plane + i * width
-                for j in range(width):
-                    k = np.uint64(c * frame + spot[j])
-                    p, q = below[j], right[j]
-                    a, b = framed[k], framed[k + np.uint64(1)]
-                    d, e = framed[k + np.uint64(row)], framed[k + np.uint64(row + 1)]
-                    y[to + j] = (one - p) * ((one - q) * a + q * b) + p * ((one - q) * d + q * e)
+                _blend(framed, c * frame, spot, below, right, y, to, width)
