@@ -201,6 +201,7 @@ def load_model(path: str | Path, *, train: bool = True, **options: Any) -> Predi
         model.set_weights(arrays)
     except ValueError as error:
         raise ModelError(f"{file}: the weights do not fit the net: it {error}") from None
+    model.source = source
     return model
 
 

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from netc.cli.output import say
 from netc.cli.progress import figures
-from netc.cli.train import fitted, user_errors
+from netc.cli.train import user_errors
+
+if TYPE_CHECKING:
+    from netc.train.dataset import Dataset
+    from netc.train.predictor import Predictor
 
 SCHEMA: Final = "netc.eval/1"
 
+views_option: Final = click.option(
+    "--tta",
+    "views",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Average over N looks at each example: as it is, and N - 1 times changed as `augment` says.",
+)
 run_argument: Final = click.argument("run", type=click.Path(exists=True, path_type=Path), metavar="RUN")
 
 
 @click.command("eval", epilog="RUN is the folder of a run, or a model.safetensors file.")
 @run_argument
-@click.option("--data", metavar="PATH", help="The data, where they are not those that the file names.")
+@click.option(
+    "--data",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The data, where they are not those of the run.",
+)
 @click.option(
     "--part",
     type=click.Choice(["test", "validation", "train"]),
@@ -27,29 +44,58 @@ run_argument: Final = click.argument("run", type=click.Path(exists=True, path_ty
     show_default=True,
     help="Which part of the data.",
 )
+@views_option
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
-def command(run: Path, data: str | None, part: Literal["test", "validation", "train"], as_json: bool) -> None:
+def command(
+    run: Path, data: Path | None, part: Literal["test", "validation", "train"], views: int, as_json: bool
+) -> None:
     """Measure a trained model on data.
 
     \b
     Example:
       netc eval runs/Digits
       netc eval runs/LeNet5 --data mnist/ --json
+      netc eval runs/LeNet5 --tta 8
     """
     with user_errors():
         from netc.api import load_model
-        from netc.train.data import load
+        from netc.train.data import load, wanted
+        from netc.train.folder import origin_of
 
         model = load_model(run, train=False)
-        named = model.spec.data
-        if named is None and data is None:
+        check_views(model, views)
+        origin = origin_of(run)
+        given = data or origin.data
+        if model.spec.data is None and given is None:
             raise click.UsageError(f"the train block of {model.graph.name} names no data; give --data PATH")
-        kind = (named.path or named.kind) if named else str(data)
-        found = fitted(model.graph, model.spec, load(kind, data))
+        found = load(model.spec.data, wanted(model.graph, model.spec), origin.base, given)
+        check_classes(model, found)
         split = {"test": found.test, "validation": found.validation, "train": found.train}[part]
-        result = model.evaluate(split.x, split.y)
+        result = model.evaluate(split.x, split.y, views=views)
     if as_json:
-        facts = {"net": model.graph.name, "data": found.name, "part": part, "examples": len(split.x)}
+        facts: dict[str, object] = {"net": model.graph.name, "data": found.name, "part": part}
+        facts |= {"examples": len(split.x), "views": views}
         say(json.dumps({"schema": SCHEMA, **facts, "metrics": result}, indent=2))
     else:
-        say(f"{model.graph.name} on {len(split.x):,} examples ({part}) of {found.name}: {figures(result)}")
+        seen = f", each seen {views} times" if views > 1 else ""
+        counted = f"{len(split.x):,} examples ({part}) of {found.name}{seen}"
+        say(f"{model.graph.name} on {counted}: {figures(result)}")
+
+
+def check_views(model: Predictor, views: int) -> None:
+    """Raises UsageError where there is nothing to average over."""
+    if views > 1 and not model.spec.augment:
+        raise click.UsageError(
+            f"the train block of {model.graph.name} has no `augment`, which says what --tta averages over"
+        )
+
+
+def check_classes(model: Predictor, data: Dataset) -> None:
+    """Raises DataError where the same number is another class in the data and in the model."""
+    from netc.train.dataset import DataError
+
+    known, found = model.source.classes, data.names
+    if known and found and known != found:
+        raise DataError(
+            f"{data.name}: has the classes {', '.join(found)}, and the model tells apart {', '.join(known)}"
+        )

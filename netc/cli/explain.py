@@ -66,6 +66,7 @@ def command(name: str | None, as_json: bool) -> None:
             "arguments": told,
             "example": kind.example,
         }
+        about |= {"choices": dict(kind.choices)} if kind.choices else {}
     say(json.dumps({"schema": SCHEMA, **about}, indent=2, ensure_ascii=False))
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from netc.cli.eval import run_argument
+from netc.cli.eval import check_views, run_argument, views_option
 from netc.cli.output import say
 from netc.cli.train import user_errors
-from netc.errors import MissingDependency
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,9 +34,10 @@ MAX_BYTES: Final = 4 << 30  # of one array
 @click.option(
     "--top", type=click.IntRange(1), default=3, show_default=True, help="How many classes are told."
 )
+@views_option
 @click.option("--resize", is_flag=True, help="Bring images to the size of the net's input.")
 @click.option("--json", "as_json", is_flag=True, help="The classes as JSON.")
-def command(run: Path, inputs: Sequence[Path], top: int, resize: bool, as_json: bool) -> None:
+def command(run: Path, inputs: Sequence[Path], top: int, views: int, resize: bool, as_json: bool) -> None:
     """Classify arrays and images by a trained model.
 
     An INPUT is an .npy or .npz file with one example or several, channels first, or an image.  Bytes are taken
@@ -54,28 +53,34 @@ def command(run: Path, inputs: Sequence[Path], top: int, resize: bool, as_json: 
         from netc.train.dataset import DataError
 
         model = load_model(run, train=False)
+        check_views(model, views)
         shape = model.graph.inputs[0].type.dims_after(1)
         found: list[dict[str, Any]] = []
         for path in inputs:
             try:
-                chances = model.classify(_examples(path, shape, resize))  # (N, classes)
+                chances = model.classify(_examples(path, shape, resize), views=views)  # (N, classes)
             except ValueError as error:
                 raise DataError(f"{path}: {error}") from None
-            found += [_named(path, i, row, top) for i, row in enumerate(chances)]
+            found += [_named(path, i, row, top, model.source.classes) for i, row in enumerate(chances)]
     if as_json:
         say(json.dumps({"schema": SCHEMA, "net": model.graph.name, "inputs": found}, indent=2))
         return
     several = {one["input"] for one in found if one["index"] > 0}
     for one in found:
         place = f"{one['input']}[{one['index']}]" if one["input"] in several else one["input"]
-        told = [f"{c['class']} ({c['probability']:.1%})" for c in one["classes"]]
+        told = [f"{c.get('name', c['class'])} ({c['probability']:.1%})" for c in one["classes"]]
         say(f"{place}: {', '.join(told)}")
 
 
-def _named(path: Path, index: int, chances: NDArray[np.float64], top: int) -> dict[str, Any]:
-    """The classes of the largest probabilities, the most probable first."""
+def _named(
+    path: Path, index: int, chances: NDArray[np.float64], top: int, names: Sequence[str]
+) -> dict[str, Any]:
+    """The classes of the largest probabilities, the most probable first, with their names where they have any."""
     best = chances.argsort(kind="stable")[::-1][:top]
-    classes = [{"class": int(c), "probability": float(chances[c])} for c in best]
+    classes: list[dict[str, Any]] = []
+    for c in best:
+        name = {"name": names[c]} if names else {}
+        classes.append({"class": int(c), **name, "probability": float(chances[c])})
     return {"input": str(path), "index": index, "classes": classes}
 
 
@@ -123,32 +128,11 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def _image(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[Any]:
-    """An image as `(C, H, W)` bytes, grey for one channel and RGB for three."""
-    try:
-        image: Any = import_module("PIL.Image")  # typed only in part
-    except ImportError:
-        raise MissingDependency("reading images needs Pillow: pip install pillow") from None
-    import numpy as np
-
+    """An image as `(C, H, W)` bytes."""
     from netc.train.dataset import DataError
+    from netc.train.images import WrongSize, read_image
 
-    modes = {1: "L", 3: "RGB"}
-    if len(shape) != 3 or shape[0] not in modes:
-        raise DataError(
-            f"{path}: the net takes {'×'.join(map(str, shape))}, which is no image; give an .npy file"
-        )
     try:
-        with image.open(path) as opened:
-            picture = opened.convert(modes[shape[0]])
-    except (image.DecompressionBombError, OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error})") from None
-    height, width = shape[1:]
-    if picture.size != (width, height):
-        if not resize:
-            found = f"{picture.size[1]}×{picture.size[0]}"
-            raise DataError(
-                f"{path}: is {found} pixels, and the net takes {height}×{width}; --resize fits it"
-            )
-        picture = picture.resize((width, height), image.Resampling.BILINEAR)
-    pixels: Any = np.asarray(picture, np.uint8)  # (H, W) or (H, W, C)
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+        return read_image(path, shape, resize)
+    except WrongSize as error:
+        raise DataError(f"{error}; --resize fits it") from None

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import click
 
-from netc.cli.files import STDIN, chosen, file_argument, net_option, read_net, recompute_option, set_option
+from netc.cli.files import STDIN, NetFile, chosen, net_option, read_net, recompute_option, set_option
 from netc.cli.output import complain, say, tell
 from netc.cli.progress import Progress, figures
 from netc.errors import MissingDependency
 
 if TYPE_CHECKING:
-    from netc.graph.model import Graph
     from netc.loading import Compiled, Loaded
     from netc.train.dataset import Dataset
+    from netc.train.folder import Origin
     from netc.train.frugal import Recompute
     from netc.train.loop import Epoch
     from netc.train.model import Model
-    from netc.train.spec import TrainSpec
 
 RUNS = Path("runs")
 CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take as long as learning
@@ -32,10 +32,15 @@ CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take a
     "train",
     epilog="Ctrl-C keeps the last finished epoch.  `netc eval` and `netc predict` take the run's folder.",
 )
-@file_argument
+@click.argument("file", type=NetFile(), metavar="[FILE]", required=False)
 @net_option
 @set_option
-@click.option("--data", metavar="PATH", help="The data: a folder of IDX files (MNIST's), or an .npz file.")
+@click.option(
+    "--data",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The data: MNIST's folder, CIFAR-10's, one with a folder of pictures for each class, or an .npz or .csv file.",
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder; runs/NET if not given."
@@ -45,13 +50,13 @@ CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take a
     "--resume",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="Go on with the run in that folder.",
+    help="Go on with the run in that folder, which has its FILE, settings and data.",
 )
 def command(
-    file: str,
+    file: str | None,
     net: str | None,
     settings: Mapping[str, str],
-    data: str | None,
+    data: Path | None,
     device: str,
     out: Path | None,
     recompute: Recompute | None,
@@ -63,23 +68,46 @@ def command(
     Example:
       netc train digits
       netc train lenet5 --data mnist/ --set train.epochs=5 --set train.seed=2
+      netc train --resume runs/LeNet5 --set train.epochs=10
     """
     if device != "cpu":
         raise MissingDependency(f"the device {device} is not in this version of netc; train on --device cpu")
     if out and resume:
         raise click.UsageError("--resume goes on in its own folder; leave --out away")
-    loaded = read_net(file, settings).must_be_right()
-    compiled = _trained(loaded, net)
+    if not file and not resume:
+        raise click.UsageError("Missing argument 'FILE'.")
     with user_errors():
-        dataset = _data(loaded, compiled, data)
-        return _run(
-            loaded,
-            compiled,
-            dataset,
-            resume or out or _free(compiled.graph.name),
-            resume is not None,
-            recompute,
-        )
+        loaded, net = _read(file, net, settings, resume)
+        compiled = _trained(loaded.must_be_right(), net)
+        origin = _origin(loaded if file else None, data, resume)
+        dataset = _data(compiled, origin)
+        place = resume or out or _free(compiled.graph.name)
+        model = _model(loaded, compiled, dataset, recompute)
+        return _run(model, compiled, dataset, place, origin, resume is not None)
+
+
+def _read(
+    file: str | None, net: str | None, settings: Mapping[str, str], resume: Path | None
+) -> tuple[Loaded, str | None]:
+    """The file, or that of the run with the settings it began with; and which net of it."""
+    from netc.train.folder import SPEC, source_of
+
+    if file or not resume:
+        return read_net(file or "-", settings), net
+    source = source_of(resume)
+    return read_net(str(resume / SPEC), {**source.settings, **settings}), net or source.net
+
+
+def _origin(loaded: Loaded | None, data: Path | None, resume: Path | None) -> Origin:
+    """Where the data are: a run that goes on has them where it had them before, unless something else is said."""
+    from netc.train.folder import Origin, origin_of
+
+    before = origin_of(resume) if resume else None
+    given = data or (before.data if before else None)
+    if before and not loaded:
+        return Origin(before.base, given)
+    assert loaded
+    return Origin(Path() if loaded.path == STDIN else Path(loaded.path).parent, given)
 
 
 @contextmanager
@@ -119,30 +147,15 @@ def _trained(loaded: Loaded, name: str | None) -> Compiled:
     return found
 
 
-def _data(loaded: Loaded, compiled: Compiled, given: str | None) -> Dataset:
+def _data(compiled: Compiled, origin: Origin) -> Dataset:
     """The data as the net takes them; a path in the file starts at the file's folder."""
-    from netc.train.data import load
+    from netc.train.data import load, wanted
 
     spec = compiled.train
     assert spec
-    if given is None and spec.data is None:
+    if origin.data is None and spec.data is None:
         raise click.UsageError(f"the train block of {compiled.graph.name} names no data; give --data PATH")
-    if given is not None or spec.data is None:
-        return fitted(compiled.graph, spec, load(spec.data.kind if spec.data else str(given), given))
-    if spec.data.path is None:
-        return fitted(compiled.graph, spec, load(spec.data.kind))
-    base = Path() if loaded.path == STDIN else Path(loaded.path).parent
-    return fitted(compiled.graph, spec, load(spec.data.kind, base / spec.data.path))
-
-
-def fitted(graph: Graph, spec: TrainSpec, dataset: Dataset) -> Dataset:
-    """The data in the shapes of the net.  Raises DataError where they do not fit."""
-    from netc.layers.loss import LABELLED
-    from netc.train.data import fit
-
-    logits = next((t.operands[0] for t in spec.losses if isinstance(t.layer, LABELLED)), None)
-    classes = graph.node(logits).type.dims_after(1)[0] if logits is not None else None
-    return fit(dataset, graph.inputs[0].type.dims_after(1), classes, spec.target[1].dims_after(1))
+    return load(spec.data, wanted(compiled.graph, spec), origin.base, origin.data)
 
 
 def _free(net: str) -> Path:
@@ -154,21 +167,27 @@ def _free(net: str) -> Path:
     return path
 
 
-def _run(
-    loaded: Loaded, compiled: Compiled, data: Dataset, out: Path, again: bool, recompute: Recompute | None
-) -> int:
-    from netc.analyze.report import report_dict
+def _model(loaded: Loaded, compiled: Compiled, data: Dataset, recompute: Recompute | None) -> Model:
+    """The net as a model that knows what its classes are called."""
     from netc.api import Net
     from netc.api import compile as compile_net
-    from netc.train import folder
 
     model = compile_net(Net(loaded, compiled.graph.name), recompute=recompute)
+    model.source = replace(model.source, classes=data.names or ())
+    return model
+
+
+def _run(model: Model, compiled: Compiled, data: Dataset, out: Path, origin: Origin, again: bool) -> int:
+    from netc.analyze.report import report_dict
+    from netc.train import folder
+
     report = compiled.report(model.spec.batch)
     done: list[Epoch] = []
     if again:
         done = folder.resume(out, model)
+        folder.note_origin(out, origin)
     else:
-        folder.begin(out, model, report_dict([report]))
+        folder.begin(out, model, report_dict([report]), origin)
     _introduce(compiled, data, out, done)
     try:
         _train(model, data, out, done)
@@ -205,6 +224,7 @@ def _introduce(compiled: Compiled, data: Dataset, out: Path, done: list[Epoch]) 
     rows = {
         compiled.graph.name: f"into {out}" + (f", after epoch {done[-1].epoch}" if done else ""),
         "data": f"{data.name}: {', '.join(counts)}",
+        **({"augment": " -> ".join(a.describe() for a in spec.augment)} if spec.augment else {}),
         "optimizer": f"{spec.optimizer.describe()}, {spec.schedule.describe()}, batch {spec.batch}, seed {spec.seed}",
     }
     say(totals_text(compiled.report(spec.batch), rows))

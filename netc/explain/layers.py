@@ -1,10 +1,13 @@
-"""Pages of layers, losses and settings, read off their classes: arguments, formula, shape, source, an example."""
+"""Pages of layers, losses, settings and what these name, read off their declarations.
+
+Arguments, formula, shape, source, an example: nothing is written here a second time.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import lru_cache
 from textwrap import indent
 from typing import Any, Final
@@ -12,18 +15,34 @@ from typing import Any, Final
 from netc.graph.split import SPLIT, Split
 from netc.layers import LAYERS, Layer
 from netc.layers.args import Argument, arguments
-from netc.layers.initial import INITS
-from netc.train.settings import OPTIMIZERS, SCHEDULES, STOPS
+from netc.train.keys import KEYS, Key
+from netc.train.settings import Setting
+from netc.train.spec import TrainSpec
 from netc.types import TensorType
 
 # What makes a loss's first operand out of the input x of the same shape; by default tanh, which keeps any shape.
 _BEFORE: Final[Mapping[str, str]] = {"nll": "log_softmax", "bce": "sigmoid"}
+_FLAT: Final = (4,)
+_PICTURE: Final = (1, 8, 8)
 _NAMES: Final = ("x", "z", "u", "v")
+#: What the names are that a line of a train block takes; losses are layers, and told of with them.
+_KINDS: Final = {
+    "data": "a source of data of a train block",
+    "metric": "a metric of a train block",
+    "init": "a rule for weights before training",
+    "optimizer": "an optimizer of a train block",
+    "schedule": "a schedule of a train block",
+    "augment": "an augmentation of a train block",
+    "stop": "when a train block stops",
+}
 
 
 @dataclass(frozen=True)
 class Page:
-    """One name of the language.  `what` says which kind of name it is: layer, loss, optimizer, …"""
+    """One name of the language.  `what` says which kind of name it is: layer, loss, optimizer, …
+
+    `takes` is what a setting takes in words, and `choices` the names that it takes with their first lines.
+    """
 
     name: str
     what: str
@@ -31,6 +50,8 @@ class Page:
     arguments: tuple[Argument, ...]
     operands: tuple[int, int | None] | None
     example: str
+    takes: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def text(self) -> str:
         parts = [f"{self.name}: {self.what}", self.about]
@@ -39,10 +60,15 @@ class Page:
             lead = max(map(len, shown)) + 2
             lines = [f"  {s:<{lead}}{a.kind}" for s, a in zip(shown, self.arguments, strict=True)]
             parts.append("Arguments\n" + "\n".join(lines))
-        else:
+        elif not (self.takes or self.choices):
             parts.append("It takes no arguments.")
         if "Weights: " in self.about:
             parts.append("And of its weights: init, frozen, weight (netc explain weight)")
+        if self.choices:
+            lead = max(map(len, self.choices)) + 2
+            parts.append("\n".join(["Takes", *(f"  {n:<{lead}}{line}" for n, line in self.choices.items())]))
+        if self.takes:
+            parts.append(self.takes)
         if self.operands and self.operands != (1, 1):
             least, most = self.operands
             count = (
@@ -64,18 +90,39 @@ def pages() -> dict[str, Page]:
     out[SPLIT] = Page(
         SPLIT, "a step that gives several tensors", _about(Split), arguments(Split), None, split
     )
-    registries: tuple[tuple[str, str, Mapping[str, type[Any]]], ...] = (
-        ("optimizer", "an optimizer of a train block", OPTIMIZERS),
-        ("schedule", "a schedule of a train block", SCHEDULES),
-        ("stop", "when a train block stops", STOPS),
-        ("init", "a rule for weights before training", INITS),
-    )
-    for key, what, registry in registries:
-        for name, cls in registry.items():
-            out[name] = Page(
-                name, what, _about(cls), cls.arguments(), None, _trained(f"{key} {_call(name, cls)}")
-            )
+    for key in KEYS.values():
+        out[key.name] = _setting(key)
+        for name, cls in key.kinds.items():
+            if key.name in _KINDS:
+                line = f"{key.name} {_call(name, cls)}"
+                line = f"metric [y, label] -> {_call(name, cls)}" if key.name == "metric" else line
+                takes: tuple[int, ...] = getattr(cls, "takes", _PICTURE if key.name == "augment" else _FLAT)
+                text = _trained(line, takes)
+                out[name] = Page(name, _KINDS[key.name], _about(cls), cls.arguments(), None, text)
     return out
+
+
+def _setting(key: Key) -> Page:
+    """The page of a word that begins a line of a train block."""
+    choices = {name: _first(_about(cls)) for name, cls in key.kinds.items()}
+    takes = f"It takes an int of at least {key.least}." if key.least is not None else key.takes
+    default = next((_default(f) for f in fields(TrainSpec) if f.name == key.name), "")
+    takes = f"{takes} Where it is not said: {default}.".strip() if default else takes
+    text = _trained(key.example, _PICTURE if key.name in ("augment", "data") else _FLAT)
+    return Page(key.name, "a setting of a train block", key.about, (), None, text, takes, choices)
+
+
+def _default(f: Field[Any]) -> str:
+    """What a train block that does not say it has, as it would be written; nothing where there is none."""
+    value = f.default if f.default_factory is MISSING else f.default_factory()
+    if value is MISSING or value is None or value == ():
+        return ""
+    return value.describe() if isinstance(value, Setting) else str(value)
+
+
+def _first(about: str) -> str:
+    """The first sentence or line."""
+    return " ".join(about.split("\n\n")[0].split()).split(".  ")[0].split(". ")[0].rstrip(".")
 
 
 def _about(cls: type[Any]) -> str:
@@ -83,16 +130,22 @@ def _about(cls: type[Any]) -> str:
 
 
 def _call(name: str, cls: type[Any]) -> str:
-    """With a number for each argument that must be given."""
+    """As the class says, or with a number for each argument that must be given."""
     needed = [a for a in cls.arguments() if a.required]
-    return f"{name}({', '.join(f'{a.name}=5' for a in needed)})" if needed else name
+    call = f"{name}({', '.join(f'{a.name}=5' for a in needed)})" if needed else name
+    return getattr(cls, "example", call)
 
 
-def _trained(line: str) -> str:
-    """A net with a train block that has this line."""
+def _trained(line: str, takes: tuple[int, ...]) -> str:
+    """A net that takes such examples, with a train block that has this line."""
+    shape = ", ".join(map(str, ("N", *takes)))
+    flat = "flatten -> " if len(takes) > 1 else ""
+    lines = ["target label: int[N]", "loss main = [y, label] -> softmax_xent"]
+    lines = [*(old for old in lines if old.split()[0] != line.split()[0]), line]
+    block = "".join(f"  {line}\n" for line in sorted(lines, key=lambda line: line.split()[0] != "target"))
     return (
-        "net Example {\n  input x: [N, 4]\n  y = x -> dense(8) -> relu -> dense(3)\n  output y\n}\n\n"
-        f"train Example {{\n  target label: int[N]\n  loss main = [y, label] -> softmax_xent\n  {line}\n}}\n"
+        f"net Example {{\n  input x: [{shape}]\n  y = x -> {flat}dense(8) -> relu -> dense(3)\n  output y\n}}\n\n"
+        f"train Example {{\n{block}}}\n"
     )
 
 

@@ -141,19 +141,29 @@ def boolean(*, default: Any = MISSING) -> Any:
     return _spec("true or false", convert, default, ("true", "false"))
 
 
-def number(*, low: float, high: float, default: Any = MISSING, open_low: bool = False) -> Any:
-    """A number from `low` to `high`; `high` is exclusive where it is finite, `low` where `open_low`."""
+def number(
+    *,
+    low: float,
+    high: float,
+    default: Any = MISSING,
+    open_low: bool = False,
+    closed_high: bool = False,
+    default_text: str = "",
+) -> Any:
+    """A number from `low` to `high`; `low` is exclusive where `open_low`, `high` unless `closed_high`."""
 
     def convert(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ArgumentError(f"takes a number, not {said(value)}")
-        if not (low < value if open_low else low <= value) or not value < high:
+        above = low < value if open_low else low <= value
+        if not (above and (value <= high if closed_high else value < high)):
             raise ArgumentError(f"is {said(value)}, and must be {bounds}")
         return float(value)
 
     first = f"greater than {low:g}" if open_low else f"at least {low:g}"
-    bounds = first if high == float("inf") else f"{first} and less than {high:g}"
-    return _spec(f"a number {bounds}", convert, default)
+    second = f"at most {high:g}" if closed_high else f"less than {high:g}"
+    bounds = first if high == float("inf") else f"{first} and {second}"
+    return _spec(f"a number {bounds}", convert, default, text=default_text)
 
 
 def numbers(*, what: str, default_text: str) -> Any:
@@ -181,6 +191,20 @@ def word(*choices: str, default: Any = MISSING) -> Any:
         return value.id
 
     return _spec(" or ".join(choices), convert, default, choices)
+
+
+def text(*, what: str, default: Any = MISSING, words: tuple[str, ...] = (), default_text: str = "") -> Any:
+    """A text in quotes, or one of a few bare words, which stay words; `what` says what is wanted."""
+
+    def convert(value: Any) -> str | Word:
+        if isinstance(value, Word) and value.id in words:
+            return value
+        if not isinstance(value, str) or not value:
+            near = did_you_mean(value.id, words) if isinstance(value, Word) else ""
+            raise ArgumentError(f"takes {what}, not {said(value)}", near)
+        return value
+
+    return _spec(what, convert, default, words, default_text)
 
 
 def _as_pair(value: Any, at_least: int) -> Pair:

@@ -46,12 +46,16 @@ def load(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 
 @dataclass(frozen=True)
 class Source:
-    """Which net a model is: its name, the whole `.net` text, the settings, and the texts of imported files by path."""
+    """Which net a model is: its name, the whole `.net` text, the settings, and the texts of imported files by path.
+
+    `classes` are the names of what it tells apart, in the order of its logits; nothing where nobody named them.
+    """
 
     net: str
     text: str = ""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     imports: Mapping[str, str] = field(default_factory=dict[str, str])
+    classes: tuple[str, ...] = ()
 
     def about(self) -> dict[str, str]:
         """It as the header of a model."""
@@ -60,15 +64,17 @@ class Source:
             "source": self.text,
             "settings": json.dumps(dict(self.settings), sort_keys=True),
         }
-        return out | ({"imports": json.dumps(dict(self.imports), sort_keys=True)} if self.imports else {})
+        out |= {"imports": json.dumps(dict(self.imports), sort_keys=True)} if self.imports else {}
+        return out | ({"classes": json.dumps(self.classes)} if self.classes else {})
 
     @staticmethod
     def of(about: Mapping[str, str]) -> Source:
         """Reads such a header.  Raises ValueError where it does not say which net it is."""
         if "net" not in about or "source" not in about:
             raise ValueError("it names no net")
-        texts = (_texts(about.get(name, "{}")) for name in ("settings", "imports"))
-        return Source(about["net"], about["source"], *texts)
+        settings, imports = (_texts(about.get(name, "{}")) for name in ("settings", "imports"))
+        classes = _names(about.get("classes", "[]"))
+        return Source(about["net"], about["source"], settings, imports, classes)
 
 
 def _texts(text: str) -> dict[str, str]:
@@ -76,3 +82,10 @@ def _texts(text: str) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
         raise ValueError("its settings or imports are no texts by name")
     return found  # pyright: ignore[reportUnknownVariableType]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    found = json.loads(text)
+    if not isinstance(found, list) or not all(isinstance(v, str) for v in found):  # pyright: ignore[reportUnknownVariableType]
+        raise ValueError("its classes are no list of names")
+    return tuple(found)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]

@@ -1,8 +1,9 @@
-"""Getting the data that a net is trained on: by name, from a folder of IDX files, or from an .npz file."""
+"""Getting the data that a net is trained on: from the source that its train block names, or from a path."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from netc.errors import MissingDependency
-from netc.train.bounded import sizes
+from netc.graph.model import Graph
+from netc.layers.loss import LABELLED
+from netc.train.bounded import reading, sizes
+from netc.train.cifar import holds_cifar10
 from netc.train.dataset import (
     DataError,
     Dataset,
@@ -21,53 +25,89 @@ from netc.train.dataset import (
     as_targets,
     split_three_ways,
 )
-from netc.train.idx import load_idx_folder, read_idx
-from netc.train.npz import load_npz
+from netc.train.idx import holds_idx
+from netc.train.images import holds_image_folder
+from netc.train.sources import Cifar10, Csv, Folder, Mnist, Npz, Source, Want
+from netc.train.spec import TrainSpec
 
 __all__ = [
     "DataError",
     "Dataset",
     "MissingDependency",
     "Split",
+    "Want",
     "fit",
     "fit_examples",
     "load",
     "load_digits",
-    "load_idx_folder",
-    "load_npz",
-    "read_idx",
+    "wanted",
 ]
 
-# Data sets that a `train` block may name, and that are not netc's to hand out.
-_POINTED_AT = {"mnist": "a folder with its four IDX files"}
 
+def load(named: Source | None, want: Want, base: Path = Path(), given: Path | None = None) -> Dataset:
+    """The data set that a train block names, or the one at `given`, which wins; in the shapes that a net takes.
 
-def load(name: str, source: str | Path | None = None) -> Dataset:
-    """The data set that a `train` block calls `name`, or the one at `source`, which wins where it is given.
+    A folder that is given may be MNIST's, CIFAR-10's, or one with a folder of pictures for each class, a file .npz or
+    .csv; which of them is seen from what is there, and where that does not say, from what the block names.
 
-    A name is `digits`, `mnist` (which needs a source), or a path. A folder is read as MNIST's four IDX files,
-    a file as .npz.
+    Args:
+        named: the source of the train block, if it has one.
+        want: what the net takes.
+        base: where the paths of the block begin.
+        given: a path from outside.
 
     Raises:
-        DataError: the name means nothing, or the data are wrong.
-        MissingDependency: `digits` without scikit-learn.
+        DataError: there is nothing, or the data are wrong or do not fit.
+        MissingDependency: a package that reads them is not installed.
     """
-    if source is None and name == "digits":
-        return load_digits()
-    if source is None and name in _POINTED_AT:
+    if given is not None:
+        found, place = _at(given, named)
+        return fit(found.read(place, want), want)
+    if named is None:
+        raise DataError("the train block names no data; give --data PATH")
+    if named.holds:
         raise DataError(
-            f"the data set `{name}` does not ship with netc: point at {_POINTED_AT[name]} with --data DIR"
+            f"the data set `{named.kind}` does not ship with netc: point at {named.holds} with --data DIR"
         )
-    path = Path(name if source is None else source)
+    return fit(named.read(base, want), want)
+
+
+def _at(path: Path, named: Source | None) -> tuple[Source, Path]:
+    """What reads the file or folder at `path`, and where it is told to begin."""
     if path.is_dir():
-        return load_idx_folder(path)
+        return _folder(path, named), path
     if path.suffix == ".npz":
-        return load_npz(path)
+        return Npz(path.name), path.parent
+    if path.suffix == ".csv":
+        # The target and the scale of the block hold for another table too.
+        known = named if isinstance(named, Csv) else Csv(path.name)
+        return replace(known, path=path.name, test=None), path.parent
     if path.exists():
-        raise DataError(f"{path}: is neither a folder of IDX files nor an .npz file")
-    if source is None and path.name == name:
-        raise DataError(f"there is no data set `{name}`: netc knows digits and mnist, and takes --data PATH")
+        raise DataError(f"{path}: is neither a folder nor an .npz or .csv file")
     raise DataError(f"{path}: there is no such file or folder")
+
+
+def _folder(path: Path, named: Source | None) -> Source:
+    with reading(path):
+        if holds_cifar10(path):
+            return Cifar10()
+        if holds_idx(path):
+            return Mnist()
+        if named is not None and named.holds:
+            return named  # and says what it lacks
+        if holds_image_folder(path):
+            return Folder(".")
+    raise DataError(
+        f"{path}: holds neither the IDX files of MNIST, nor CIFAR-10's .bin files, nor a folder for each class"
+    )
+
+
+def wanted(graph: Graph, spec: TrainSpec) -> Want:
+    """What data must be for a net of one input, as its train block says."""
+    logits = next((t.operands[0] for t in spec.losses if isinstance(t.layer, LABELLED)), None)
+    classes = graph.node(logits).type.dims_after(1)[0] if logits is not None else None
+    name, target = spec.target
+    return Want(graph.inputs[0].type.dims_after(1), classes, target.dims_after(1), name)
 
 
 def load_digits() -> Dataset:
@@ -90,47 +130,43 @@ def load_digits() -> Dataset:
     return split_three_ways("digits", as_floats(pixels[:, None] / 16), as_targets(labels))
 
 
-def fit(
-    dataset: Dataset, input_shape: tuple[int, ...], classes: int | None, label_shape: tuple[int, ...] = ()
-) -> Dataset:
+def fit(dataset: Dataset, want: Want) -> Dataset:
     """`dataset` as a net takes it, or an error that says what does not fit.
 
     Images without a channel, (N, H, W), become (N, 1, H, W) for a net that takes one channel, and all images
-    are flattened to (N, C·H·W) for a net whose input is flat.
-
-    Args:
-        dataset: what `load` gave.
-        input_shape: the shape of one example, such as (1, 28, 28) or (784,).
-        classes: how many classes the net tells apart; None where targets are not labels, which then become
-            float32.
-        label_shape: () where an example has one label, (H, W) where each of its pixels has.
+    are flattened to (N, C·H·W) for a net whose input is flat. Targets that are no labels become float32, and one
+    number an example (N, 1) for a net that has it so.
 
     Raises:
         DataError: counts, shapes or labels do not fit, or a value is not finite.
     """
     train, validation, test = (
-        _fit_split(f"{dataset.name}: {part}", split, input_shape, classes, label_shape)
+        _fit_split(f"{dataset.name}: {part}", split, want)
         for part, split in (
             ("training", dataset.train),
             ("validation", dataset.validation),
             ("test", dataset.test),
         )
     )
-    return Dataset(dataset.name, train, validation, test, classes)
+    return Dataset(dataset.name, train, validation, test, want.classes, dataset.names)
 
 
-def _fit_split(
-    where: str, split: Split, input_shape: tuple[int, ...], classes: int | None, label_shape: tuple[int, ...]
-) -> Split:
+def _fit_split(where: str, split: Split, want: Want) -> Split:
     if len(split.x) != len(split.y):
         raise DataError(f"{where} data have {len(split.x):,} examples and {len(split.y):,} targets")
     if len(split.x) == 0:
         raise DataError(f"{where} data are empty")
-    x = fit_examples(where, split.x, input_shape)
-    if classes is not None:
-        _check_labels(where, split.y, classes, label_shape)
+    x = fit_examples(where, split.x, want.shape)
+    if want.classes is not None:
+        _check_labels(where, split.y, want.classes, want.target)
         return Split(x, split.y)
     targets = split.y.astype(np.float32, copy=False)
+    if targets.shape[1:] == () and want.target == (1,):
+        targets = targets[:, None]
+    if targets.shape[1:] != want.target:
+        raise DataError(
+            f"{where} targets are {sizes(targets.shape[1:])}, and the train block wants {sizes(want.target)}"
+        )
     _check_finite(f"{where} target", targets)
     return Split(x, targets)
 

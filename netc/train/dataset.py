@@ -41,6 +41,7 @@ class Dataset:
         validation: what is watched while training, never fitted to.
         test: what is looked at once, at the end.
         classes: one more than the largest label, or None where the targets are not labels.
+        names: what the classes are called, in the order of their labels, or None where nobody says.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Dataset:
     validation: Split
     test: Split
     classes: int | None
+    names: tuple[str, ...] | None = None
 
 
 def as_floats(x: npt.NDArray[Any]) -> Floats:

@@ -3,6 +3,7 @@
 model.safetensors   weights, with the net's text in the header
 state.safetensors   the optimiser's memory, for --resume
 spec.net            the file that was trained, and beside it the files that it imports
+run.json            where its data are (netc.run/1)
 report.json         its report (netc.report/1)
 metrics.jsonl       one line an epoch
 result.json         loss and metrics on the test data, at the end
@@ -12,7 +13,9 @@ net.svg, curves.svg pictures
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,19 +29,69 @@ from netc.train.model import Model
 
 MODEL: Final = "model.safetensors"
 STATE: Final = "state.safetensors"
+SPEC: Final = "spec.net"
+ORIGIN: Final = "run.json"
+SCHEMA: Final = "netc.run/1"
 
 
 class FolderError(Exception):
     """A run folder that cannot be made or read; the text names it and says why."""
 
 
-def begin(folder: Path, model: Model, report: Mapping[str, Any]) -> None:
+@dataclass(frozen=True)
+class Origin:
+    """Where the paths of a run's train block begin, and which path was given in their place, if one was."""
+
+    base: Path
+    data: Path | None = None
+
+
+def note_origin(folder: Path, origin: Origin) -> None:
+    """Keeps where the data are, as paths from the run's folder, so that both may be moved together."""
+
+    def seen(path: Path) -> str:
+        return os.path.relpath(path.resolve(), folder.resolve())
+
+    told = {
+        "schema": SCHEMA,
+        "base": seen(origin.base),
+        "data": seen(origin.data) if origin.data else None,
+    }
+    write(folder / ORIGIN, json.dumps(told, indent=2) + "\n")
+
+
+def origin_of(run: Path) -> Origin:
+    """Where the data of a run are: of its folder, or of a model.  A model that is alone has them beside itself.
+
+    Raises FolderError where the run's note of it is damaged.
+    """
+    folder = run if run.is_dir() else run.parent
+    try:
+        told = json.loads((folder / ORIGIN).read_text("utf-8"))
+        base, data = told["base"], told["data"]
+        if told["schema"] != SCHEMA or not isinstance(base, str) or not isinstance(data, str | None):
+            raise ValueError("it is of another schema")
+    except FileNotFoundError:
+        return Origin(folder)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise FolderError(f"{folder / ORIGIN}: cannot be read ({error})") from None
+    return Origin(_shorter(folder / base), _shorter(folder / data) if data else None)
+
+
+def _shorter(path: Path) -> Path:
+    """The same path without its `..`, from here where it lies below."""
+    whole = path.resolve()
+    return Path(os.path.relpath(whole)) if whole.is_relative_to(Path.cwd()) else whole
+
+
+def begin(folder: Path, model: Model, report: Mapping[str, Any], origin: Origin) -> None:
     """Makes the folder with all that is known before training.  Raises FolderError where it holds a run already."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise FolderError(f"{folder} is not empty: name another by --out, or go on with it by --resume")
         _write_source(folder, model.source)
+        note_origin(folder, origin)
         write(folder / "report.json", json.dumps(report, indent=2) + "\n")
         draw.render(draw.to_dot(model.graph), folder / "net.svg")
     except OSError as error:
@@ -48,13 +101,13 @@ def begin(folder: Path, model: Model, report: Mapping[str, Any]) -> None:
 def _write_source(folder: Path, source: checkpoint.Source) -> None:
     """The file that is trained, as spec.net, and the files that it imports where it looks for them."""
     for name, text in source.imports.items():
-        if name == "spec.net":
+        if name == SPEC:
             raise FolderError(
                 "a run keeps its file as spec.net, and that imports a spec.net: rename one of them"
             )
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write(folder / name, text)
-    write(folder / "spec.net", source.text)
+    write(folder / SPEC, source.text)
 
 
 def keep(folder: Path, model: Model, done: Sequence[Epoch]) -> None:
@@ -64,6 +117,7 @@ def keep(folder: Path, model: Model, done: Sequence[Epoch]) -> None:
     write(folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records))
     steps = {"steps": np.array([model.steps], np.int64)}
     about = {"net": model.graph.name, "metrics": json.dumps(records)}
+    about["classes"] = json.dumps(model.source.classes)  # whose numbers must stay theirs
     checkpoint.save(folder / STATE, model.weights() | model.slots() | steps, about)
 
 
@@ -75,6 +129,15 @@ def draw_curves(folder: Path, done: Sequence[Epoch]) -> None:
 def finish(folder: Path, result: Mapping[str, float]) -> None:
     """Writes what the finished model reaches on the test data."""
     write(folder / "result.json", json.dumps(dict(result), indent=2) + "\n")
+
+
+def source_of(folder: Path) -> checkpoint.Source:
+    """Which net the run in a folder trains.  Raises FolderError or ModelError where it holds none."""
+    _, about = checkpoint.load(folder / MODEL)
+    try:
+        return checkpoint.Source.of(about)
+    except ValueError as error:
+        raise FolderError(f"{folder / MODEL}: its header does not say which net it is ({error})") from None
 
 
 def resume(folder: Path, model: Model) -> list[Epoch]:
@@ -90,10 +153,16 @@ def resume(folder: Path, model: Model) -> list[Epoch]:
         model.steps = int(arrays.pop("steps")[0])
         slots = {name: arrays.pop(name) for name in model.slots() if name in arrays}
         model.set_weights(arrays)
+        _check_classes(tuple(json.loads(about["classes"])), model.source.classes)
     except (ValueError, KeyError) as error:
         raise FolderError(f"{folder}: the run cannot be resumed ({error})") from None
     model.set_slots(slots)
     return done
+
+
+def _check_classes(before: tuple[str, ...], now: tuple[str, ...]) -> None:
+    if before != now:
+        raise ValueError(f"its classes are {', '.join(before)}, and those of the data are {', '.join(now)}")
 
 
 def _epoch(record: dict[str, float]) -> Epoch:

@@ -145,6 +145,11 @@ _FILES = {
 }
 
 
+def holds_idx(folder: Path) -> bool:
+    """Whether any of the four files lies in the folder."""
+    return any(_find(folder, stem, kind) for stem, kind in _FILES.items())
+
+
 def _find(folder: Path, stem: str, kind: str) -> Path | None:
     names = (f"{stem}{mark}{kind}{gz}" for mark in "-." for gz in ("", ".gz"))
     return next((folder / name for name in names if (folder / name).exists()), None)

@@ -11,7 +11,7 @@ from netc.graph.model import Graph
 from netc.ir.program import Program
 from netc.runtime import Backend, Executable
 from netc.train.frugal import Recompute
-from netc.train.predictor import Array, Predictor, moved, numbers
+from netc.train.predictor import STEPS, Array, Predictor, moved, numbers
 from netc.train.spec import TrainSpec
 from netc.train.step import training_step, value_and_grad
 from netc.types import DType
@@ -73,7 +73,7 @@ class Model(Predictor):
 
     def train_batch(self, x: Any, y: Any) -> dict[str, float]:
         """`train_step` with the metrics of the batch beside its loss."""
-        feeds = self._feeds(x, y)
+        feeds = self._augmented(self._feeds(x, y), self.steps, STEPS)
         exe = self.program("train", self._batch(feeds))
         self.steps += 1
         rate = self.spec.optimizer.lr * self.lr_factor

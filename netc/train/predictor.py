@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -22,14 +23,16 @@ from netc.layers.loss import LABELLED, SoftmaxXent
 from netc.lower import folded, forward
 from netc.runtime import Backend, Executable, compile_program
 from netc.train import checkpoint
+from netc.train.augment import Warp, augment
 from netc.train.init import draw
-from netc.train.spec import TrainSpec
-from netc.train.step import evaluation
+from netc.train.spec import TrainSpec, pictures
+from netc.train.step import evaluation, scoring
 from netc.types import NUMPY_NAME, DType, Size
 
 Array = NDArray[Any]
-Fixed = Literal["evaluate", "predict"]
+Fixed = Literal["evaluate", "score", "predict"]
 EVALUATION_BATCH: Final = 256  # examples at a time where nothing is learned
+STEPS, VIEWS = 1, 2  # what augmentation is drawn for: streams of random numbers apart from each other
 
 
 @dataclass(slots=True, eq=False)
@@ -104,6 +107,7 @@ class Predictor:
     def _made(self, kind: Fixed, batch: int) -> _Engine:
         make: dict[Fixed, Callable[[], Program]] = {
             "evaluate": lambda: evaluation(self.graph, self.spec, batch, self.dtype),
+            "score": lambda: scoring(self.graph, self.spec, self._logits(), batch, self.dtype),
             "predict": lambda: forward(self.graph, batch, dtype=self.dtype),
         }
         prepare, infer = folded(make[kind]())
@@ -156,13 +160,24 @@ class Predictor:
 
     # ---- what it does -------------------------------------------------------------------------------------
 
-    def evaluate(self, x: Any, y: Any) -> dict[str, float]:
-        """Loss and metrics over all examples, outside of training."""
+    def evaluate(self, x: Any, y: Any, *, views: int = 1) -> dict[str, float]:
+        """Loss and metrics over all examples, outside of training.
+
+        With `views` they are those of the class probabilities that `classify` gives with as many.
+        """
         feeds = self._feeds(x, y)
         count = self._batch(feeds)
+        kind: Fixed = "evaluate"
+        if views > 1:
+            target: str = self.spec.target[0]
+            inputs = {name: array for name, array in feeds.items() if name != target}
+            chances = np.maximum(self.classify(inputs, views=views), np.finfo(np.float32).tiny)
+            # Logarithms of probabilities are logits whose softmax they are.
+            logits = np.log(chances).astype(NUMPY_NAME[self.dtype])
+            feeds, kind = {self._logits(): logits, target: feeds[target]}, "score"
         totals: dict[str, float] = {}
         for part, size in _parts(feeds, count):
-            exe = self.engine("evaluate", size)
+            exe = self.engine(kind, size)
             for name, value in numbers(exe.run(part)).items():
                 totals[name] = totals.get(name, 0.0) + value * size
         return {name: total / count for name, total in totals.items()}
@@ -179,19 +194,43 @@ class Predictor:
             outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
-    def classify(self, x: Any) -> Array:
+    def classify(self, x: Any, *, views: int = 1) -> Array:
         """Class probabilities `(N, C)`: the softmax of the logits that the first `softmax_xent` loss looks at.
 
-        Raises ValueError where the net is no classifier.
+        With `views` they are means over that many looks at each example: as it is, and changed as the train block's
+        `augment` says.  Raises ValueError where the net is no classifier, or nothing augments it.
         """
+        name = self._logits()
+        if views > 1 and not self.spec.augment:
+            raise ValueError(f"the train block of {self.graph.name} names no augmentation to average over")
+        feeds = self._inputs(x)
+        total: Array | float = 0.0
+        for view in range(views):
+            out = self.predict(self._augmented(feeds, view, VIEWS) if view else feeds)
+            logits: Array = cast("dict[str, Array]", out)[name] if isinstance(out, dict) else out
+            total = total + np.asarray(Softmax.op.meaning(logits.astype(np.float64)))
+        return np.asarray(total / views)
+
+    def _logits(self) -> str:
+        """The output that class probabilities are made of."""
         name = next((t.operands[0] for t in self.spec.losses if isinstance(t.layer, SoftmaxXent)), None)
         if name is None or name not in self.graph.outputs:
             raise ValueError(
                 f"{self.graph.name} has no logits among its outputs that a softmax_xent loss looks at"
             )
-        out = self.predict(x)
-        logits: Array = cast("dict[str, Array]", out)[name] if isinstance(out, dict) else out
-        return np.asarray(Softmax.op.meaning(logits.astype(np.float64)))
+        return name
+
+    def _augmented(self, feeds: dict[str, Any], number: int, use: int) -> dict[str, Any]:
+        """The pictures among the inputs changed at random; the seed, `use` and `number` decide how."""
+        if not self.spec.augment:
+            return feeds
+        rng = np.random.default_rng([self.spec.seed, number, use])
+        warp: Warp = import_module(f"netc.backends.{self.backend}.warp").warp
+        named = {n.name for n in self.graph.inputs if pictures(n.type)}
+        return {
+            name: augment(self.spec.augment, array, rng, warp) if name in named else array
+            for name, array in feeds.items()
+        }
 
     # ---- what goes in -------------------------------------------------------------------------------------
 

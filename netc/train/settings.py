@@ -1,4 +1,4 @@
-"""What a train block may name: optimisers, schedules, stops and sources of data, each a frozen dataclass.
+"""What a train block may name: optimisers, schedules, stops and metrics, each a frozen dataclass.
 
 Their fields are the arguments, as with layers; what they do stands with them.
 """
@@ -200,6 +200,42 @@ class Early(Setting):
         return len(losses) - 1 - best >= self.patience
 
 
+# ---- Metrics: shares of examples that are told right -----------------------------------------------------
+
+
+class Metric(Setting):
+    """Counts an example whose label is among its `k` largest logits."""
+
+    k: int
+
+    @property
+    def name(self) -> str:
+        """As it is called in what a run prints and writes."""
+        return self.kind
+
+
+@dataclass(frozen=True)
+class Accuracy(Metric):
+    """The share of examples whose largest logit is that of their label."""
+
+    kind = "accuracy"
+    k = 1
+
+
+@dataclass(frozen=True)
+class Top(Metric):
+    """The share of examples whose label is among the `k` largest logits; `top(5)` is ImageNet's."""
+
+    k: int = integer(at_least=1)
+
+    kind = "top"
+    example = "top(2)"
+
+    @property
+    def name(self) -> str:
+        return f"top{self.k}"
+
+
 def _by_name(*kinds: type[Any]) -> dict[str, type[Any]]:
     return {k.kind: k for k in kinds}
 
@@ -207,3 +243,4 @@ def _by_name(*kinds: type[Any]) -> dict[str, type[Any]]:
 OPTIMIZERS: Final[dict[str, type[Optimizer]]] = _by_name(Sgd, Adam)
 SCHEDULES: Final[dict[str, type[Schedule]]] = _by_name(Constant, Step, Power, Cosine, Plateau)
 STOPS: Final[dict[str, type[Early]]] = _by_name(Early)
+METRICS: Final[dict[str, type[Metric]]] = _by_name(Accuracy, Top)

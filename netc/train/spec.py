@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -12,31 +12,15 @@ from netc.graph.evaluate import Evaluator, Failed
 from netc.graph.expansion import expansion
 from netc.graph.model import Graph
 from netc.graph.shapes import tensor_type
-from netc.layers import LAYERS, Layer, LayerError, loss
+from netc.layers import LAYERS, ArgumentError, Layer, LayerError, loss
 from netc.layers.activation import Sigmoid, Softmax
 from netc.layers.initial import Glorot, Initial
 from netc.syntax import ast
-from netc.train.settings import (
-    OPTIMIZERS,
-    SCHEDULES,
-    STOPS,
-    Constant,
-    Early,
-    Optimizer,
-    Schedule,
-    Setting,
-    Sgd,
-)
+from netc.train.augment import AUGMENTATIONS, Augmentation
+from netc.train.keys import KEYS, Key
+from netc.train.settings import METRICS, Constant, Early, Optimizer, Schedule, Setting, Sgd
+from netc.train.sources import Source
 from netc.types import TensorType
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Where the examples come from: `digits`, `mnist`, or `npz` with its path."""
-
-    kind: str
-    path: str | None
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +49,17 @@ class TrainSpec:
     target: tuple[str, TensorType]
     losses: tuple[Loss, ...]
     metrics: tuple[Metric, ...]
-    data: Data | None = None
+    data: Source | None = None
     init: Initial = field(default_factory=Glorot)
     optimizer: Optimizer = field(default_factory=Sgd)
     schedule: Schedule = field(default_factory=Constant)
+    augment: tuple[Augmentation, ...] = ()
     stop: Early | None = None
     batch: int = 32
     epochs: int = 10
     seed: int = 0
 
 
-KEYS: Final = (
-    "data", "loss", "metric", "init", "optimizer", "schedule", "augment", "batch", "epochs", "stop", "seed", "target",
-)  # fmt: skip
-_SOURCES: Final = {
-    "digits": True,
-    "mnist": True,
-    "npz": True,
-    "cifar10": False,
-    "folder": False,
-    "csv": False,
-}
-_REPEATED: Final = ("loss", "metric")
 #: Losses that contain an activation, which must not be there twice.
 _OF_LOGITS: Final[dict[type[Layer], type[Layer]]] = {
     loss.SoftmaxXent: Softmax,
@@ -187,37 +160,25 @@ class _Reader:
         if key not in KEYS:
             help = did_you_mean(key, KEYS) or f"a train block has {', '.join(KEYS)}"
             raise self.at.fail("E0203", f"a train block has no setting `{key}`", s.key.span, help=help)
-        if key in self.seen and key not in _REPEATED:
+        if key in self.seen and not KEYS[key].often:
             note = Note(self.seen[key], "set here first")
             raise self.at.fail("E0204", f"`{key}` is set twice", s.key.span, notes=(note,))
         self.seen[key] = s.key.span
         if key == "loss":
             self._loss(s)
-            return
-        if key == "metric":
+        elif key == "metric":
             self._metrics(s)
-            return
-        if key == "augment":
-            message = "`augment` is in the language, but has no meaning in this version of netc"
-            raise self.at.fail("E0199", message, s.span)
-        if s.name or s.chain.steps or s.more:
+        elif key == "augment":
+            self.values[key] = self._augment(s)
+        elif s.name or s.chain.steps or s.more:
             raise self.at.fail("E0207", f"`{key}` takes one value", s.span)
-        self.values[key] = self._value(key, s.chain.source)
+        else:
+            self.values[key] = self._value(KEYS[key], s.chain.source)
 
-    def _value(self, key: str, e: ast.Expr) -> Any:
-        match key:
-            case "data":
-                return self._data(e)
-            case "init":
-                return bind_rule(e, self.at)
-            case "optimizer":
-                return self._kind(e, OPTIMIZERS, "optimizer")
-            case "schedule":
-                return self._kind(e, SCHEDULES, "schedule")
-            case "stop":
-                return self._kind(e, STOPS, "stop")
-            case _:
-                return self._count(key, e, 0 if key == "seed" else 1)
+    def _value(self, key: Key, e: ast.Expr) -> Any:
+        if key.least is not None:
+            return self._count(key.name, e, key.least)
+        return bind_rule(e, self.at) if key.name == "init" else self._kind(e, key.kinds, key.name)
 
     def _count(self, key: str, e: ast.Expr, least: int) -> int:
         value = self.at(e)
@@ -225,33 +186,57 @@ class _Reader:
             raise self.at.fail("E0207", f"`{key}` takes an int of at least {least}", e.span)
         return value
 
-    def _kind(self, e: ast.Expr, kinds: Mapping[str, type[S]], what: str) -> S:
+    def _kind(self, e: ast.Expr | ast.Step, kinds: Mapping[str, type[S]], what: str) -> S:
         call = ast.Call(e.id, (), e.span, e.span) if isinstance(e, ast.Name) else e
         if not isinstance(call, ast.Call) or call.name not in kinds:
             name = call.name if isinstance(call, ast.Call) else ""
-            help = did_you_mean(name, kinds) or f"there are {', '.join(kinds)}"
-            raise self.at.fail(
-                "E0202", f"unknown {what} `{name}`" if name else f"{what} takes a name", e.span, help=help
-            )
+            help = did_you_mean(name, kinds) or f"there are {', '.join(map(_needs, kinds.values()))}"
+            message = f"unknown {what} `{name}`" if name else f"the name of a known {what} is wanted here"
+            raise self.at.fail("E0202", message, e.span, help=help)
         cls = kinds[call.name]
         return cls(**bind_fields(call, cls.arguments(), self.at))
 
-    def _data(self, e: ast.Expr) -> Data:
-        name = e.id if isinstance(e, ast.Name) else e.name if isinstance(e, ast.Call) else ""
-        if name not in _SOURCES:
-            help = did_you_mean(name, _SOURCES) or f"there are {', '.join(_SOURCES)}"
-            raise self.at.fail(
-                "E0202", f"unknown data `{name}`" if name else "`data` takes a name", e.span, help=help
-            )
-        if not _SOURCES[name]:
-            message = f"data `{name}` is in the language, but has no meaning in this version of netc"
-            raise self.at.fail("E0199", message, e.span)
-        values = [self.at(a.value) for a in e.arguments] if isinstance(e, ast.Call) else []
-        wanted = 1 if name == "npz" else 0
-        if len(values) != wanted or not all(isinstance(v, str) for v in values):
-            takes = f'takes a path: {name}("data.npz")' if wanted else "takes no arguments"
-            raise self.at.fail("E0206", f"`{name}` {takes}", e.span)
-        return Data(name, values[0] if values else None, e.span)
+    # ---- augmentation -------------------------------------------------------------------------------------
+
+    def _augment(self, s: ast.Setting) -> tuple[Augmentation, ...]:
+        if s.name or s.more:
+            message = "`augment` takes one step after another, with arrows between them"
+            raise self.at.fail("E0207", message, s.span, help="write `augment shift(2) -> rotate(10)`")
+        images = self._images(s)
+        chain: list[Augmentation] = []
+        calls = (s.chain.source, *s.chain.steps)
+        for call in calls:
+            self._attempt(lambda call=call: chain.append(self._augmentation(call, images)))
+        if len(chain) < len(calls):
+            raise Failed
+        return tuple(chain)
+
+    def _augmentation(
+        self, call: ast.Expr | ast.Step, images: Sequence[tuple[str, tuple[int, int]]]
+    ) -> Augmentation:
+        step = self._kind(call, AUGMENTATIONS, "augmentation")
+        for name, (height, width) in images:
+            try:
+                step.check(height, width)
+            except ArgumentError as error:
+                message = f"`{step.kind}` {error.message}: `{name}` is {height}×{width}"
+                raise self.at.fail("E0604", message, call.span) from None
+        return step
+
+    def _images(self, s: ast.Setting) -> list[tuple[str, tuple[int, int]]]:
+        """The inputs that hold pictures, with their sizes where these are numbers."""
+        inputs = [n for n in self.graph.inputs if pictures(n.type)]
+        if not inputs:
+            first = self.graph.inputs[0]
+            note = Note(first.span, f"{first.type!r}")
+            help = "write the input as [N, C, H, W], with `-> flatten` before the first dense layer"
+            message = f"`augment` changes pictures, and `{self.graph.name}` takes none"
+            raise self.at.fail("E0604", message, s.span, notes=(note,), help=help)
+        if self.target and self.target[1].rank > 2:
+            message = "`augment` moves pixels, and the target has a value for each pixel, which would stay"
+            raise self.at.fail("E0604", message, s.span)
+        sizes = [(n.name, n.type.shape[2:]) for n in inputs]
+        return [(name, (h, w)) for name, (h, w) in sizes if isinstance(h, int) and isinstance(w, int)]
 
     # ---- losses and metrics -------------------------------------------------------------------------------
 
@@ -325,16 +310,19 @@ class _Reader:
                 s.chain.source.span,
             )
         for call in calls:
-            if not isinstance(call, ast.Call) or call.name not in ("accuracy", "top"):
-                message = f"unknown metric `{call.name}`" if isinstance(call, ast.Call) else "no metric"
-                raise self.at.fail("E0202", message, call.span, help="there are accuracy and top(k)")
-            values = [self.at(a.value) for a in call.arguments]
-            if call.name == "accuracy" and not values:
-                self.metrics.append(Metric("accuracy", 1, (names[0], names[1])))
-            elif call.name == "top" and len(values) == 1 and isinstance(values[0], int) and values[0] >= 1:
-                self.metrics.append(Metric(f"top{values[0]}", values[0], (names[0], names[1])))
-            else:
-                raise self.at.fail("E0206", "write `accuracy` without arguments, or `top(k)`", call.span)
+            found = self._kind(call, METRICS, "metric")
+            self.metrics.append(Metric(found.name, found.k, (names[0], names[1])))
+
+
+def pictures(t: TensorType) -> bool:
+    """Whether an input of this type is augmented."""
+    return t.rank == 4 and t.dtype != "int"
+
+
+def _needs(kind: type[Setting]) -> str:
+    """A name with the arguments that it must be given: `top(k)`."""
+    needed = [a.name for a in kind.arguments() if a.required]
+    return f"{kind.kind}({', '.join(needed)})" if needed else kind.kind
 
 
 def _head(block: ast.Train) -> Span:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from netc import ops
 from netc.graph.model import Graph
 from netc.ir.builder import Builder
@@ -59,26 +61,39 @@ def evaluation(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") 
     return b.finish()
 
 
+def scoring(graph: Graph, spec: TrainSpec, logits: str, batch: int, dtype: DType = "f32") -> Program:
+    """Each metric of logits that are given, and the `loss` where that looks at nothing else; before any pass."""
+    b = Builder(training=False, dtype=dtype)
+    given = b.input(logits, at_batch(graph.node(logits).type, batch, dtype), "data")
+    _judge(graph, spec, batch, b, {logits: given})
+    return b.finish()
+
+
 def _objective(graph: Graph, spec: TrainSpec, batch: int, b: Builder) -> Value:
     """Emits the net, its losses and metrics; the sum of the losses, which is the output `loss` too."""
     values = emit(graph, b, batch)
+    total = _judge(graph, spec, batch, b, {name: values[node] for name, node in graph.tensors.items()})
+    assert total is not None  # a spec has at least one loss, and all tensors are there
+    return total
+
+
+def _judge(graph: Graph, spec: TrainSpec, batch: int, b: Builder, known: Mapping[str, Value]) -> Value | None:
+    """Emits the metrics of tensors that are known and, where all its terms are, the loss; returns that."""
     name, t = spec.target
-    target = channels_last(b, b.input(name, at_batch(t, batch, b.dtype), "target"))
-
-    def operand(tensor: str) -> Value:
-        return target if tensor == name else values[graph.tensors[tensor]]
-
+    known = {**known, name: channels_last(b, b.input(name, at_batch(t, batch, b.dtype), "target"))}
     total: Value | None = None
-    for term in spec.losses:
-        with b.at(f"train {graph.name}.{term.name}"):
-            value = term.layer.expand(b, *map(operand, term.operands))
-        total = value if total is None else b(ops.add, total, value)
-        if len(spec.losses) > 1:
-            b.outputs[term.name] = value
-    assert total is not None  # a spec has at least one loss
-    b.outputs["loss"] = total
+    if all(operand in known for term in spec.losses for operand in term.operands):
+        for term in spec.losses:
+            with b.at(f"train {graph.name}.{term.name}"):
+                value = term.layer.expand(b, *(known[operand] for operand in term.operands))
+            total = value if total is None else b(ops.add, total, value)
+            if len(spec.losses) > 1:
+                b.outputs[term.name] = value
+    if total is not None:
+        b.outputs["loss"] = total
     for metric in spec.metrics:
-        with b.at(f"train {graph.name}.{metric.name}"):
-            hit = b(ops.in_top, *map(operand, metric.operands), k=metric.k)  # (N, 1)
-            b.outputs[metric.name] = mean(b, hit)
+        if all(operand in known for operand in metric.operands):
+            with b.at(f"train {graph.name}.{metric.name}"):
+                hit = b(ops.in_top, *(known[operand] for operand in metric.operands), k=metric.k)  # (N, 1)
+                b.outputs[metric.name] = mean(b, hit)
     return total

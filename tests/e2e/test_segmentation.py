@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import netc
-from netc.train.data import fit
+from netc.train.data import Want, fit
 from netc.train.dataset import DataError, split_three_ways
 from tests.command import Command
 
@@ -64,10 +64,10 @@ def test_labels_must_be_classes_at_every_pixel(data: tuple[np.ndarray, np.ndarra
         model("hinge", "numpy").fit(x, label)
     found = split_three_ways("d", x, label)
     with pytest.raises(DataError, match="has the label 3, and the net's 3 classes"):
-        fit(found, (2, 3, 5), 3, (3, 5))
+        fit(found, Want((2, 3, 5), 3, (3, 5)))
     with pytest.raises(DataError, match="are 3x5 numbers for each example, where one class label"):
-        fit(found, (2, 3, 5), 4)
-    assert fit(found, (2, 3, 5), 4, (3, 5)).classes == 4
+        fit(found, Want((2, 3, 5), 4))
+    assert fit(found, Want((2, 3, 5), 4, (3, 5))).classes == 4
 
 
 @pytest.mark.parametrize("loss", ["nll", "hinge"])

@@ -63,7 +63,7 @@ def test_a_run_says_what_it_does_and_leaves_its_folder(netc: Command) -> None:
     run = Path("runs/Tiny")
     assert {p.name for p in run.iterdir()} == {
         "model.safetensors", "state.safetensors", "spec.net", "report.json", "metrics.jsonl", "result.json",
-        "net.svg", "curves.svg",
+        "net.svg", "curves.svg", "run.json",
     }  # fmt: skip
     assert (run / "spec.net").read_text() == TINY
     assert len(records(run)) == 3
@@ -116,7 +116,7 @@ def test_images_are_read_by_the_size_of_the_net(netc: Command) -> None:
     assert netc("predict", "runs/Tiny", "two.png").out.startswith("two.png: 1 (")
     done = netc("predict", "runs/Tiny", "large.png")
     assert done.code == 1
-    assert "large.png: is 6×4 pixels, and the net takes 2×2; --resize fits it" in done.err
+    assert "large.png: is 6x4 pixels, and the net takes 2x2; --resize fits it" in done.err
     assert netc("predict", "runs/Tiny", "large.png", "--resize").code == 0
 
 
@@ -206,6 +206,163 @@ def test_data_of_a_file_lie_beside_the_file(netc: Command, monkeypatch: pytest.M
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
     assert netc("train", "../tiny.net", "--set", "train.epochs=1").code == 0
+
+
+def test_a_run_knows_where_its_data_are(
+    netc: Command, here: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`eval` and `--resume` find them from any folder, where a path of the file or one of --data led to them."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    netc("train", "tiny.net", "--set", "train.epochs=1", "--out", "by-file")
+    Path("data.npz").rename("moved.npz")
+    assert netc("train", "tiny.net", "--set", "train.epochs=1", "--out", "by-option").code == 1
+    netc("train", "tiny.net", "--set", "train.epochs=1", "--out", "by-option", "--data", "moved.npz")
+    result = {run: json.loads((here / run / "result.json").read_text()) for run in ("by-file", "by-option")}
+    monkeypatch.chdir(elsewhere)
+    done = netc("eval", here / "by-option", "--json")
+    assert json.loads(done.out)["metrics"] == pytest.approx(result["by-option"])
+    assert netc("eval", here / "by-file").code == 1
+    (here / "moved.npz").rename(here / "data.npz")
+    done = netc("eval", here / "by-file/model.safetensors", "--json")
+    assert json.loads(done.out)["metrics"] == pytest.approx(result["by-file"])
+    (here / "by-file/run.json").write_text('{"schema": "netc.run/1", "base": 3, "data": null}')
+    done = netc("eval", here / "by-file")
+    assert (done.code, done.out) == (2, "")
+    assert "run.json: cannot be read" in done.err
+
+
+def test_a_model_that_is_alone_has_its_data_beside_itself(netc: Command) -> None:
+    netc("train", "tiny.net", "--set", "train.epochs=1", "--out", "run")
+    Path("alone").mkdir()
+    Path("run/model.safetensors").rename("alone/model.safetensors")
+    assert netc("eval", "alone/model.safetensors").code == 1
+    Path("data.npz").rename("alone/data.npz")
+    assert netc("eval", "alone/model.safetensors").code == 0
+
+
+def test_a_run_goes_on_without_its_file(netc: Command, tmp_path_factory: pytest.TempPathFactory) -> None:
+    said = ("--set", "train.batch=20", "--set", "train.seed=5")
+    netc("train", "tiny.net", *said, "--set", "train.epochs=4", "--out", "whole")
+    netc("train", "tiny.net", *said, "--set", "train.epochs=2", "--out", "halves")
+    Path("tiny.net").unlink()
+    done = netc("train", "--resume", "halves", "--set", "train.epochs=4")
+    assert (done.code, done.err) == (0, "")
+    assert "batch 20" in done.out  # what was set for the first half holds for the second
+    assert records(Path("halves")) == records(Path("whole"))
+    assert netc("eval", "halves").code == 0
+    assert netc("train").code == 2
+    Path("empty").mkdir()
+    done = netc("train", "--resume", "empty")
+    assert (done.code, done.out) == (1, "")
+    assert "there is no such file" in done.err
+
+
+AUGMENT = "train.augment=shift((1, 0)) -> rotate(15) -> elastic(2, 1) -> erase(1, p=0.3)"
+
+
+def test_augmented_training_repeats_itself_and_goes_on_as_if_it_had_not_stopped(netc: Command) -> None:
+    netc("train", "tiny.net", "--set", AUGMENT, "--set", "train.epochs=4", "--out", "whole")
+    done = netc("train", "tiny.net", "--set", AUGMENT, "--set", "train.epochs=2", "--out", "halves")
+    assert "shift(pixels=(1, 0)) -> rotate(degrees=15) -> elastic(alpha=2, sigma=1)" in done.out
+    netc("train", "--resume", "halves", "--set", "train.epochs=4")
+    assert records(Path("halves")) == records(Path("whole"))
+    assert (
+        Path("halves/model.safetensors").read_bytes()[-268:]
+        == (
+            Path("whole/model.safetensors").read_bytes()[-268:]  # 67 numbers
+        )
+    )
+    netc("train", "tiny.net", "--set", "train.epochs=4", "--out", "plain")
+    assert records(Path("plain")) != records(Path("whole"))
+
+
+def test_digits_are_learned_from_augmented_pictures(netc: Command) -> None:
+    chain = "train.augment=shift(1) -> rotate(10) -> scale(0.1)"
+    netc("train", "digits", "--set", chain, "--set", "train.epochs=6", "--out", "run")
+    assert json.loads(Path("run/result.json").read_text())["accuracy"] > 0.93
+    found = json.loads(netc("eval", "run", "--tta", "4", "--json").out)
+    assert found["metrics"]["accuracy"] > 0.93
+
+
+def test_eval_and_predict_average_over_views(netc: Command) -> None:
+    netc(
+        "train", "tiny.net", "--set", "train.augment=shift((1, 0))", "--set", "train.epochs=20", "--out", "a"
+    )
+    plain, seen, again = (json.loads(netc("eval", "a", "--json", "--tta", n).out) for n in ("1", "6", "6"))
+    assert seen == again
+    assert seen["views"] == 6
+    assert seen["metrics"].keys() == plain["metrics"].keys()
+    assert seen["metrics"]["loss"] != pytest.approx(plain["metrics"]["loss"], rel=1e-3)
+    assert ", each seen 6 times: loss " in netc("eval", "a", "--tta", "6").out
+    np.save("in.npy", np.load("data.npz")["x"][:5])
+    one, many = (netc("predict", "a", "in.npy", "--tta", n).out for n in ("1", "6"))
+    assert one != many
+    assert one == netc("predict", "a", "in.npy").out
+    netc("train", "tiny.net", "--set", "train.epochs=1", "--out", "b")
+    for command in (("eval", "b"), ("predict", "b", "in.npy")):
+        done = netc(*command, "--tta", "2")
+        assert (done.code, done.out) == (2, "")
+        assert "the train block of Tiny has no `augment`" in done.err
+
+
+PICTURES = """
+net Pictures {
+  input x: [N, 3, 6, 6]
+  y = x -> conv(4, 3) -> relu -> gap -> flatten -> dense(2)
+  output y
+}
+
+train Pictures {
+  data folder("pictures")
+  target label: int[N]
+  loss [y, label] -> softmax_xent
+  optimizer adam(lr=0.05)
+  augment crop(2, border=reflect) -> flip
+  batch 8
+  epochs 5
+}
+"""
+
+
+def test_pictures_of_named_classes_from_training_to_prediction(netc: Command) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name, low in (("dark", 0), ("light", 150)):
+        Path("pictures", name).mkdir(parents=True)
+        for i in range(30):
+            pixels = rng.integers(low, low + 100, (6, 6, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(f"pictures/{name}/{i}.png")
+    Path("pictures.net").write_text(PICTURES)
+    done = netc("train", "pictures.net", "--out", "run")
+    assert "pictures: 43 to learn from, 5 for validation, 12 for the test" in done.out
+    assert json.loads(Path("run/result.json").read_text())["accuracy"] == 1
+    told = netc("predict", "run", "pictures/dark/0.png", "pictures/light/0.png", "--top", "1").out
+    assert [line.split()[1] for line in told.splitlines()] == ["dark", "light"]
+    found = json.loads(netc("predict", "run", "pictures/light/0.png", "--json").out)["inputs"][0]
+    assert (found["classes"][0]["class"], found["classes"][0]["name"]) == (1, "light")
+    Path("pictures/dark").rename("pictures/shadow")
+    for command in (("eval", "run"), ("train", "--resume", "run", "--set", "train.epochs=6")):
+        done = netc(*command)
+        assert done.code != 0
+        assert "classes" in done.err
+        assert "shadow" in done.err
+
+
+def test_a_table_from_training_to_its_figures(netc: Command) -> None:
+    x, y = (np.load("data.npz")[name] for name in "xy")
+    rows = [",".join([str(label), *map(str, row)]) for row, label in zip(x.reshape(200, 4), y, strict=True)]
+    Path("table.csv").write_text("\n".join(["label,a,b,c,d", *rows]))
+    set_data = ("--set", 'train.data=csv("table.csv")')
+    assert netc("train", "tiny.net", *set_data, "--out", "by-table").code == 0
+    netc("train", "tiny.net", "--out", "by-arrays")
+    results = [json.loads(Path(run, "result.json").read_text()) for run in ("by-table", "by-arrays")]
+    assert results[0] == pytest.approx(results[1])
+    assert netc("eval", "by-arrays", "--data", "table.csv").code == 0
+    Path("table.csv").write_text("\n".join(["label,a,b,c,d", *rows[:50], "1,2,x,4,5"]))
+    done = netc("eval", "by-table")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "error: table.csv: line 52, column 3 (`b`): `x` is no finite number\n"
 
 
 def test_a_folder_that_holds_something_is_left_alone(netc: Command) -> None:

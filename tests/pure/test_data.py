@@ -9,22 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netc.train.data import (
-    Dataset,
-    MissingDependency,
-    Split,
-    fit,
-    load,
-    load_digits,
-    load_npz,
-)
+from netc.train.data import Dataset, MissingDependency, Split, Want, fit, load, load_digits
+from netc.train.npz import load_npz
+from netc.train.sources import SOURCES, Csv, Folder, Npz, Source
 from tests.refusal import refusal
 
 # ---- By name ----
 
 
 def test_digits() -> None:
-    data = load("digits")
+    data = load(SOURCES["digits"](), Want((1, 8, 8), 10))
     parts = (data.train, data.validation, data.test)
     assert data.classes == 10
     assert [part.x.shape for part in parts] == [(1294, 1, 8, 8), (144, 1, 8, 8), (359, 1, 8, 8)]
@@ -46,22 +40,36 @@ def test_digits_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "source", "says"),
+    ("named", "given", "says"),
     [
         (
-            "mnist",
+            SOURCES["mnist"](),
             None,
             "`mnist` does not ship with netc: point at a folder with its four IDX files with --data",
         ),
-        ("digitz", None, "there is no data set `digitz`"),
-        ("some/where", None, "some/where: there is no such file or folder"),
-        ("digits", "nowhere", "nowhere: there is no such file or folder"),
-        ("digits", __file__, "is neither a folder of IDX files nor an .npz file"),
-        ("none.npz", None, "none.npz: there is no such file"),
+        (SOURCES["cifar10"](), None, "point at the folder of its binary version (data_batch_1.bin to"),
+        (SOURCES["cifar10"](), ".", "the folder lacks data_batch_1.bin, data_batch_2.bin"),
+        (SOURCES["mnist"](), ".", "the folder lacks train-images-idx3-ubyte"),
+        (None, None, "names no data; give --data PATH"),
+        (None, ".", "holds neither the IDX files of MNIST, nor CIFAR-10's"),
+        (Npz("some/where"), None, "some/where: there is no such file"),
+        (Csv("some/where"), None, "some/where: there is no such file"),
+        (
+            Folder("some/where"),
+            None,
+            "some/where: there is no such folder; it should hold a folder of pictures",
+        ),
+        (SOURCES["digits"](), "nowhere", "nowhere: there is no such file or folder"),
+        (SOURCES["digits"](), __file__, "is neither a folder nor an .npz or .csv file"),
+        (SOURCES["digits"](), "none.npz", "none.npz: there is no such file"),
     ],
 )
-def test_names_that_lead_nowhere(name: str, source: str | None, says: str) -> None:
-    assert says in refusal(lambda: load(name, source))
+def test_names_that_lead_nowhere(
+    named: Source | None, given: str | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    want = Want((1, 8, 8), 10)
+    assert says in refusal(lambda: load(named, want, given=Path(given) if given else None))
 
 
 # ---- Against the net ----
@@ -80,16 +88,19 @@ IMAGES = np.arange(24.0).reshape(2, 1, 4, 3)
     [(IMAGES, (1, 4, 3)), (IMAGES[:, 0], (1, 4, 3)), (IMAGES, (12,)), (IMAGES.reshape(2, 3, 4), (12,))],
 )
 def test_fit_gives_what_the_net_takes(x: np.ndarray, wanted: tuple[int, ...]) -> None:
-    fitted = fit(dataset(x, [0, 1]), wanted, 2)
+    fitted = fit(dataset(x, [0, 1]), Want(wanted, 2))
     assert fitted.test.x.shape == (2, *wanted)
     np.testing.assert_array_equal(fitted.test.x.ravel(), np.arange(24))  # nothing changed its place
     assert fitted.classes == 2
 
 
 def test_fit_makes_float_targets() -> None:
-    fitted = fit(dataset(IMAGES, [3, -1]), (1, 4, 3), None)
+    fitted = fit(dataset(IMAGES, [3, -1]), Want((1, 4, 3)))
     assert fitted.test.y.dtype == np.float32
     np.testing.assert_array_equal(fitted.test.y, [3, -1])
+    assert fit(dataset(IMAGES, [3, -1]), Want((1, 4, 3), None, (1,))).test.y.tolist() == [[3], [-1]]
+    says = "targets are a single number, and the train block wants 2"
+    assert says in refusal(lambda: fit(dataset(IMAGES, [3, -1]), Want((1, 4, 3), None, (2,))))
 
 
 NAN = np.where(np.arange(24).reshape(2, 1, 4, 3) == 20, np.nan, IMAGES)
@@ -114,7 +125,7 @@ NAN = np.where(np.arange(24).reshape(2, 1, 4, 3) == 20, np.nan, IMAGES)
     ],
 )
 def test_what_does_not_fit(x: Any, y: Any, wanted: tuple[int, ...], classes: int | None, says: str) -> None:
-    message = refusal(lambda: fit(dataset(x, y), wanted, classes))
+    message = refusal(lambda: fit(dataset(x, y), Want(wanted, classes)))
     assert message.startswith("some.npz: ")
     assert says in message
 
@@ -122,4 +133,4 @@ def test_what_does_not_fit(x: Any, y: Any, wanted: tuple[int, ...], classes: int
 def test_values_beyond_float32_are_found(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     np.savez(path, x=np.full((20, 3), 1e39), y=np.arange(20) % 4)
-    assert "is not a finite float32" in refusal(lambda: fit(load_npz(path), (3,), 4))
+    assert "is not a finite float32" in refusal(lambda: fit(load_npz(path), Want((3,), 4)))

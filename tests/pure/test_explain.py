@@ -14,7 +14,10 @@ from netc.layers import LAYERS
 from netc.layers.initial import INITS
 from netc.loading import load_text
 from netc.syntax.tables import tables
-from netc.train.settings import OPTIMIZERS, SCHEDULES, STOPS
+from netc.train.augment import AUGMENTATIONS
+from netc.train.keys import KEYS
+from netc.train.settings import METRICS, OPTIMIZERS, SCHEDULES, STOPS
+from netc.train.sources import SOURCES
 from tests.command import CHECKOUT, Command
 
 # Several files, unreadable ones, or ones too large for a page; test_messages.py, test_parse.py have cases of them.
@@ -49,9 +52,7 @@ def test_every_code_of_the_source_has_a_page_and_no_other() -> None:
     used: set[str] = set(CODES)
     for path in (CHECKOUT / "netc").rglob("*.py"):
         used |= set(re.findall(r"\bE0\d{3}\b", path.read_text(encoding="utf-8")))
-    # E0199 says that something has no meaning yet, and goes away with the last of it.
-    assert used - code_pages().keys() <= {"E0199"}
-    assert code_pages().keys() <= used
+    assert used == code_pages().keys()
 
 
 @pytest.mark.parametrize("code", sorted(CODES - {"W0001", "W0002"}))
@@ -99,8 +100,19 @@ def test_a_page_of_a_layer_has_its_source_and_says_if_it_has_weights(name: str) 
 
 
 def test_everything_that_can_be_named_has_a_page() -> None:
-    for registry in (LAYERS, INITS, OPTIMIZERS, SCHEDULES, STOPS):
+    registries = (LAYERS, KEYS, INITS, OPTIMIZERS, SCHEDULES, STOPS, METRICS, SOURCES, AUGMENTATIONS)
+    for registry in registries:
         assert registry.keys() <= pages().keys()
+    # `split` is a step and no layer; nothing else has a page, and no name has two.
+    assert sum(map(len, registries)) + 1 == len(pages())
+
+
+def test_the_page_of_a_setting_says_what_it_takes_and_what_else_holds() -> None:
+    batch, optimizer, augment = (pages()[name].text() for name in ("batch", "optimizer", "augment"))
+    assert "It takes an int of at least 1. Where it is not said: 32." in batch
+    assert "  adam  " in optimizer
+    assert "Where it is not said: sgd(lr=0.01, " in optimizer
+    assert all(f"\n  {name} " in augment for name in AUGMENTATIONS)
 
 
 # ---- The command -----------------------------------------------------------------------------------------------------
@@ -133,6 +145,7 @@ def test_json(netc: Command) -> None:
     }  # fmt: skip
     assert codes(json.loads(netc("explain", "E0302", "--json").out)["right"]) == []
     assert json.loads(netc("explain", "--json").out)["names"].keys() == pages().keys()
+    assert json.loads(netc("explain", "augment", "--json").out)["choices"].keys() == AUGMENTATIONS.keys()
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netc.train.data import (
-    DataError,
-    load,
-    load_idx_folder,
-    read_idx,
-)
+from netc.train.data import DataError, Want, load
+from netc.train.idx import load_idx_folder, read_idx
+from netc.train.sources import Mnist
 from tests.refusal import refusal
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
@@ -132,7 +129,7 @@ def test_idx_folder(tmp_path: Path, mark: str, gz: bool) -> None:
     images = np.arange(240).reshape(40, 3, 2).astype("u1")
     images[0, 0, 0] = 255
     write_mnist(tmp_path, mark, gz, train_images=images)
-    data = load("mnist", tmp_path)
+    data = load(Mnist(), Want((1, 3, 2), 9), given=tmp_path)
     assert data.name == str(tmp_path)
     assert data.classes == 9  # the test labels count too
     assert [part.x.shape for part in (data.train, data.validation, data.test)] == [
@@ -198,7 +195,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     write_mnist(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte").unlink()
     (tmp_path / "t10k-images-idx3-ubyte").unlink()
-    message = refusal(lambda: load("mnist", tmp_path))
+    message = refusal(lambda: load(Mnist(), Want((1, 3, 2), 9), given=tmp_path))
     assert message == (
         f"{tmp_path}: the folder lacks train-labels-idx1-ubyte, t10k-images-idx3-ubyte (each may end in .gz)"
     )

@@ -120,7 +120,7 @@ def test_a_model_is_loaded_where_its_files_are_not(project: Path, tmp_path: Path
 
 def test_a_run_keeps_all_files_that_its_net_is_made_of(project: Path, tmp_path: Path) -> None:
     model = netc.compile(netc.load(project / "main.net"), backend="numpy")
-    folder.begin(tmp_path / "run", model, {})
+    folder.begin(tmp_path / "run", model, {}, folder.Origin(project))
     shutil.rmtree(project)
     again = load_file(str(tmp_path / "run" / "spec.net")).must_be_right()
     assert again.nets["A"].facts.params == model_params(model)

@@ -16,11 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netc.train.data import (
-    DataError,
-    load,
-    load_npz,
-)
+from netc.train.data import DataError, Want, load
+from netc.train.npz import load_npz
 from tests.refusal import refusal
 
 X = np.arange(20 * 12, dtype="f8").reshape(20, 1, 4, 3)
@@ -33,7 +30,7 @@ Y = np.arange(20) % 4
 def test_npz(tmp_path: Path, save: Callable[..., None], names: tuple[str, ...]) -> None:
     path = tmp_path / "data.npz"
     save(path, **dict(zip(names, (X, Y, X[:5] + 1, Y[:5]), strict=True)))
-    data = load("folder-or-file", path)
+    data = load(None, Want((1, 4, 3), 4), given=path)
     assert data.classes == 4
     assert (len(data.train.x), len(data.validation.x), len(data.test.x)) == (18, 2, 5)
     assert data.train.x.dtype == np.float32

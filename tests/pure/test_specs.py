@@ -270,7 +270,14 @@ def test_one_net_at_most_is_trained_on_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "data"), [("digits", "digits"), ("lenet5", "mnist"), ("mlp", "mnist"), ("regression", "digits")]
+    ("spec", "data"),
+    [
+        ("digits", "digits"),
+        ("lenet5", "mnist"),
+        ("mlp", "mnist"),
+        ("regression", "digits"),
+        ("resnet_cifar", "cifar10"),
+    ],
 )
 def test_trained_on(spec: str, data: str) -> None:
     train = next(iter(nets(spec).values())).train

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from netc.loading import load_text
+from netc.train.augment import Flip, Nothing, Rotate, Shift
 from netc.train.settings import Adam, Constant, Cosine, Early, Plateau, Power, Sgd, Step
+from netc.train.sources import Npz
 from netc.train.spec import TrainSpec, default_spec
 
 NET = """
 net A {
-  input x: [N, 4]
-  y = x -> dense(3)
+  input x: [N, 1, 6, 6]
+  y = x -> flatten -> dense(3)
   output y
 }
 """
@@ -28,6 +30,7 @@ def spec(block: str, **settings: str) -> TrainSpec:
 BLOCK = """
 train A {
   data npz("d.npz")
+  augment shift(2) -> rotate(10) -> flip
   target t: int[N]
   loss main = [y, t] -> softmax_xent
   optimizer sgd(lr=0.1, momentum=0.9, nesterov=true)
@@ -45,14 +48,15 @@ def test_a_train_block_says_everything() -> None:
     assert found.optimizer == Sgd(lr=0.1, momentum=0.9, nesterov=True)
     assert found.schedule == Plateau(factor=0.5, patience=2)
     assert (found.batch, found.epochs, found.seed, found.stop) == (16, 4, 7, Early(3))
-    assert found.data is not None
-    assert (found.data.kind, found.data.path) == ("npz", "d.npz")
+    assert found.data == Npz("d.npz")
+    assert found.augment == (Shift((2, 2)), Rotate(10), Flip())
     assert [m.name for m in found.metrics] == ["accuracy"]
 
 
 def test_the_command_line_overrides_any_setting() -> None:
-    found = spec(BLOCK, batch="8", optimizer="adam(lr=0.01)", schedule="cosine")
+    found = spec(BLOCK, batch="8", optimizer="adam(lr=0.01)", schedule="cosine", augment="none")
     assert (found.batch, found.optimizer, found.schedule) == (8, Adam(lr=0.01), Cosine())
+    assert found.augment == (Nothing(),)
 
 
 def test_a_net_without_a_block_has_a_default() -> None:
