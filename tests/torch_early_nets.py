@@ -16,10 +16,11 @@ LRN: dict[str, Any] = {"size": 5, "alpha": 5 * 1e-4, "beta": 0.75, "k": 2}
 
 def dense(*sizes: int, dropout: float = 0.0) -> list[nn.Module]:
     """Dense layers of these sizes with ReLU between them, and dropout after each ReLU."""
-    drop = [nn.Dropout(dropout)] if dropout else []
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
-        layers += [*([nn.ReLU(), *drop] if layers else []), nn.Linear(before, after)]
+        layers += [nn.ReLU()] if layers else []
+        layers += [nn.Dropout(dropout)] if layers and dropout else []
+        layers.append(nn.Linear(before, after))
     return layers
 
 
