@@ -44,7 +44,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="write results/ and the README's table")
     parser.add_argument("--quick", action="store_true", help="a few nets against the kept ratios")
     parser.add_argument("--linear", action="store_true", help="netc by batch and by depth")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.keep and not asked.linear and (asked.nets or asked.train or asked.infer or asked.quick):
+        parser.error("--keep replaces all rows, so it goes with all nets, training and inference")
+    return asked
 
 
 def chosen(names: str | None, cases: tuple[Case, ...]) -> list[Case]:
@@ -84,9 +87,9 @@ def kept() -> tuple[dict[str, Any], list[Row]]:
     return found["machine"], found["rows"]
 
 
-def against_kept(rows: list[Row], machine: dict[str, Any]) -> int:
+def against_kept(rows: list[Row], machine: dict[str, Any], kept: tuple[dict[str, Any], list[Row]]) -> int:
     """Prints how the ratios moved; 1 where one fell too far."""
-    before, old = kept()
+    before, old = kept
     if before["processor"] != machine["processor"] or before.get("threads") != machine["threads"]:
         print(
             f"kept on {before['processor']} with {before.get('threads')} threads: ratios may differ for that"
@@ -111,10 +114,11 @@ def run_linear(asked: argparse.Namespace, folder: Path, machine: dict[str, Any])
 
 def run_quick(asked: argparse.Namespace, folder: Path, machine: dict[str, Any]) -> int:
     """A few nets without torch.compile, which takes longer to start than all the rest."""
+    before = kept()
     how = How(asked.threads, asked.rounds, folder, compiled=False, cold=False)
     rows = measure(chosen(asked.nets, QUICK), modes(asked), how, QUICK_MINUTES, machine["peak_gflops"])
     table.show(rows)
-    return against_kept(rows, machine)
+    return against_kept(rows, machine, before)
 
 
 def run_table(asked: argparse.Namespace, folder: Path, machine: dict[str, Any]) -> int:
@@ -130,7 +134,8 @@ def run_table(asked: argparse.Namespace, folder: Path, machine: dict[str, Any]) 
 
 
 def modes(asked: argparse.Namespace) -> list[Mode]:
-    return ["train"] if asked.train else ["infer"] if asked.infer else ["train", "infer"]
+    wanted: list[Mode] = [*(["train"] if asked.train else []), *(["infer"] if asked.infer else [])]
+    return wanted or ["train", "infer"]
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -91,8 +92,18 @@ def _shape(features: dict[str, bool]) -> tuple[int, int]:
     return (12, 4) if features.get("neon") else (6, 4)
 
 
-def multiply_adds(threads: int) -> float:
-    """FLOPs a second of all threads together, a multiplication and an addition counted as two."""
+@dataclass(frozen=True)
+class Tile:
+    """The loop, compiled for this processor: `run(times, depth, A, B, C)` with addresses of float32 arrays."""
+
+    height: int
+    lanes: int
+    run: Callable[[int, int, int, int, int], None]
+    engine: Any  # the code lives as long as it
+
+
+def compiled_tile() -> Tile:
+    """A is (depth, height), B (depth, 2 · lanes) and C (height, 2 · lanes)."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features: Any = llvm.get_host_cpu_features()
@@ -102,7 +113,14 @@ def multiply_adds(threads: int) -> float:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(tile_ir(height, lanes)), machine)
     engine.finalize_object()
     kinds = [ctypes.c_int64] * 2 + [ctypes.c_void_p] * 3
-    tile = ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address("tile"))
+    run = ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address("tile"))
+    return Tile(height, lanes, run, engine)
+
+
+def multiply_adds(threads: int) -> float:
+    """FLOPs a second of all threads together, a multiplication and an addition counted as two."""
+    tile = compiled_tile()
+    height, lanes = tile.height, tile.lanes
     arrays = [
         [np.ones(size, np.float32) for size in (height * DEPTH, 2 * lanes * DEPTH, 2 * height * lanes)]
         for _ in range(threads)
@@ -111,7 +129,7 @@ def multiply_adds(threads: int) -> float:
     times = max(1, int(BURST * 1e11 / each))
 
     def work(thread: int) -> None:
-        tile(times, DEPTH, *(array.ctypes.data for array in arrays[thread]))
+        tile.run(times, DEPTH, *(array.ctypes.data for array in arrays[thread]))
 
     return each * times * threads / min(_together(work, threads) for _ in range(BURSTS))
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from benchmarks.speed.cases import CASES, TABLE
+from benchmarks.speed.cells import Cell, How
+from benchmarks.speed.cells import row as row_of
 from benchmarks.speed.compare import compare
 from benchmarks.speed.others import Watch
 from benchmarks.speed.peers import COMPILED, EAGER, LAST, NETC, ONNX, taking_part
@@ -134,6 +136,47 @@ def test_what_a_watched_process_uses_is_not_others() -> None:
     watch = Watch.begin([])
     sum(range(200_000))
     assert 0 <= watch.others() <= 1
+
+
+# ---- Rows -------------------------------------------------------------------------------------------------
+
+
+def cell(names: list[str]) -> Cell:
+    made = Cell(CASES["LeNet-5 b1"], "train", How(2, 3, Path()))
+    for name in names:
+        made.facts[name] = {
+            "import_seconds": 0.5,
+            "after_import": 2**20,
+            "first_step": 1.0,
+            "peak": 3 * 2**20,
+        }
+    made.facts[NETC] |= {"flops": 1000, "first_step_cold": 9.0}
+    return made
+
+
+def test_the_ratio_is_to_the_fastest_peer() -> None:
+    timing = Timing({NETC: [[0.002]] * 3, EAGER: [[0.009]] * 3, LAST: [[0.003]] * 3})
+    made = row_of(cell([NETC, EAGER, LAST]), timing, 0.25)
+    assert (made["fastest"], made["ratio"], made["noise"], made["others"]) == (LAST, 1.5, 0, 0.25)
+    assert made["flops"] == 1000
+    assert made["peers"][NETC] == {
+        "ms": 2.0, "steps": 3, "rounds": 3, "import_s": 0.5, "first_step_s": 1.0, "first_step_cold_s": 9.0,
+        "after_import_mib": 1.0, "peak_mib": 3.0, "memory_mib": 2.0,
+    }  # fmt: skip
+
+
+def test_a_peer_that_failed_costs_its_own_figure_alone() -> None:
+    of = cell([NETC, EAGER])
+    of.failed[COMPILED] = "InvalidCxxCompiler: no g++"
+    made = row_of(of, Timing({NETC: [[0.002]], EAGER: [[0.009]]}), 0.0)
+    assert made["ratio"] == 4.5
+    assert made["failed"] == {COMPILED: "InvalidCxxCompiler: no g++"}
+
+
+def test_without_netc_there_is_no_ratio() -> None:
+    made = row_of(cell([NETC, EAGER]), Timing({EAGER: [[0.009]]}), 0.0)
+    assert "ratio" not in made
+    assert made["peers"].keys() == {EAGER}
 
 
 # ---- Tables -----------------------------------------------------------------------------------------------
