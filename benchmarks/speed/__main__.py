@@ -38,7 +38,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--train", action="store_true", help="only training steps")
     parser.add_argument("--infer", action="store_true", help="only inference")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each peer at most (15)")
-    parser.add_argument("--minutes", type=float, default=20, help="about how long it may take (20)")
+    parser.add_argument(
+        "--minutes", type=float, default=17, help="for rounds; the last starts come on top (17)"
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of every peer")
     parser.add_argument("--no-compile-peer", action="store_true", help="without torch.compile")
     parser.add_argument("--keep", action="store_true", help="write results/ and the README's table")
