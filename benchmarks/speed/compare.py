@@ -8,9 +8,9 @@ from benchmarks.speed.others import TOLERATED
 from benchmarks.speed.peers import NETC
 
 Row = dict[str, Any]
-# The share that a ratio may fall by.  Two runs of the same code in a row, on two shared cores, were 8 % apart at most in
-# seven of eight rows and 19 % in the eighth, where the rounds of each run agreed to 1 %: processes differ more than rounds.
-# Where a row's own noise is larger, three times that (of both runs together) is allowed.
+# The share that a ratio may fall by.  Two runs of the same code in a row, on two shared cores, were 8 % apart at most
+# in seven of eight rows and 19 % in the eighth, though the rounds of each run agreed to 1 %: processes differ more than
+# rounds.  Where a row's own noise is larger, three times that (of both runs together) is allowed.
 FALL = 0.25
 
 
