@@ -5,13 +5,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint format bench bench-quick clean
 
 help:
 	@echo "make demo     install netc into $(VENV) and train the digits network"
 	@echo "make test     install what the tests need, lint, and run every test"
 	@echo "make lint     ruff and pyright only"
 	@echo "make format   let ruff format and mend what it can"
+	@echo "make bench    install the peers, measure netc beside them, write results and the README's table (20 minutes)"
+	@echo "make bench-quick   whether a ratio has fallen since (2 minutes)"
 	@echo "make clean    remove $(VENV), caches and build results (runs/ is kept)"
 
 demo: $(VENV)/.installed-data
@@ -28,6 +30,12 @@ lint: $(VENV)/.installed-test
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.speed --keep $(BENCH_ARGS)
+
+bench-quick: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.speed --quick $(BENCH_ARGS)
 
 # One stamp for each set of extras. The folder outlives changes of pyproject.toml, the stamps do not.
 $(VENV)/.installed-%: $(VENV)/.made pyproject.toml

@@ -22,7 +22,7 @@ def describe() -> dict[str, Any]:
         platform.processor(),
     )
     versions: dict[str, str] = {}
-    for name in ("numpy", "numba", "llvmlite", "torch"):
+    for name in ("numpy", "numba", "llvmlite", "torch", "onnxruntime"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
@@ -30,6 +30,7 @@ def describe() -> dict[str, Any]:
     return {
         "processor": model,
         "cores": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[0], 2),  # before anything is measured: what others do
         "python": platform.python_version(),
         **versions,
     }
@@ -60,8 +61,8 @@ def medians(times: dict[str, list[float]]) -> dict[str, float]:
     return {name: statistics.median(t) for name, t in times.items()}
 
 
-def keep(name: str, rows: list[dict[str, Any]]) -> None:
-    """Writes results/NAME.json, with the machine."""
+def keep(name: str, rows: list[dict[str, Any]], machine: dict[str, Any] | None = None) -> None:
+    """Writes results/NAME.json, with the machine; as `describe` has it where nothing else is said."""
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"machine": describe(), "rows": rows}, indent=2)
+    text = json.dumps({"machine": machine or describe(), "rows": rows}, indent=2)
     (RESULTS / f"{name}.json").write_text(text + "\n")

@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# PyTorch divides alpha by the size.
-LRN: dict[str, Any] = {"size": 5, "alpha": 5 * 1e-4, "beta": 0.75, "k": 2}
+from tests.torch_early_nets import LRN
 
 
 def unit(
@@ -23,8 +22,9 @@ def unit(
     return nn.Sequential(conv, nn.BatchNorm2d(c), *([act()] if act else []))
 
 
-def head(before: int, classes: int) -> nn.Sequential:
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
+def head(before: int, classes: int, dropout: float = 0.0) -> nn.Sequential:
+    drop = [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), *drop, nn.Linear(before, classes))
 
 
 class Sum(nn.Module):
@@ -49,18 +49,7 @@ class Gate(nn.Module):
         return x * self.up(self.act(self.down(x.mean((2, 3), keepdim=True)))).sigmoid()
 
 
-# ---- AlexNet, GoogLeNet, LeNet-5 ------------------------------------------------------------------------------------
-
-
-def alexnet2012(classes: int = 1000, side: int = 6) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(3, 96, 11, 4), nn.ReLU(), nn.LocalResponseNorm(**LRN), nn.MaxPool2d(3, 2),
-        nn.Conv2d(96, 256, 5, padding=2, groups=2), nn.ReLU(), nn.LocalResponseNorm(**LRN), nn.MaxPool2d(3, 2),
-        nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(384, 384, 3, padding=1, groups=2), nn.ReLU(),
-        nn.Conv2d(384, 256, 3, padding=1, groups=2), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Flatten(),
-        nn.Linear(256 * side * side, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, classes),
-    )  # fmt: skip
+# ---- GoogLeNet ------------------------------------------------------------------------------------------------------
 
 
 def biased(before: int, c: int, k: int, stride: int = 1) -> nn.Sequential:
@@ -80,19 +69,13 @@ class Inception(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """With both auxiliary heads."""
+    """As it predicts: without the auxiliary heads."""
 
-    def __init__(self, classes: int = 1000, pixels: int = 16) -> None:
+    def __init__(self, classes: int = 1000) -> None:
         super().__init__()
 
         def pool() -> nn.Module:
             return nn.MaxPool2d(3, 2, ceil_mode=True)
-
-        def auxiliary(x: int) -> nn.Module:
-            return nn.Sequential(
-                nn.AvgPool2d(5, 3), biased(x, 128, 1), nn.Flatten(),
-                nn.Linear(128 * pixels, 1024), nn.ReLU(), nn.Linear(1024, classes),
-            )  # fmt: skip
 
         self.to_4a = nn.Sequential(
             biased(3, 64, 7, 2), pool(), nn.LocalResponseNorm(**LRN), biased(64, 64, 1),
@@ -108,7 +91,25 @@ class GoogLeNet(nn.Module):
             Inception(528, 256, 160, 320, 32, 128, 128), pool(),
             Inception(832, 256, 160, 320, 32, 128, 128), Inception(832, 384, 192, 384, 48, 128, 128),
         )  # fmt: skip
-        self.logits, self.first, self.second = head(1024, classes), auxiliary(512), auxiliary(528)
+        self.logits = head(1024, classes, dropout=0.4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits(self.to_5b(self.to_4d(self.to_4a(x))))
+
+
+class GoogLeNetTraining(GoogLeNet):
+    """With both auxiliary heads."""
+
+    def __init__(self, classes: int = 1000, pixels: int = 16) -> None:
+        super().__init__(classes)
+
+        def auxiliary(x: int) -> nn.Module:
+            return nn.Sequential(
+                nn.AvgPool2d(5, 3), biased(x, 128, 1), nn.Flatten(),
+                nn.Linear(128 * pixels, 1024), nn.ReLU(), nn.Dropout(0.7), nn.Linear(1024, classes),
+            )  # fmt: skip
+
+        self.first, self.second = auxiliary(512), auxiliary(528)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         a = self.to_4a(x)
@@ -116,33 +117,25 @@ class GoogLeNet(nn.Module):
         return {"logits": self.logits(self.to_5b(d)), "first": self.first(a), "second": self.second(d)}
 
 
-class LeNet5Original(nn.Module):
-    """Figure 2 of LeCun et al., 1998, with the connections of its table 1."""
-
-    SEES = ("012", "123", "234", "345", "045", "015", "0123", "1234", "2345", "0345", "0145", "0125", "0134",
-            "1245", "0235", "012345")  # fmt: skip
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.c1, self.s2 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 6, 1, groups=6)
-        self.c3 = nn.ModuleList(nn.Conv2d(len(maps), 1, 5) for maps in self.SEES)
-        self.s4 = nn.Conv2d(16, 16, 1, groups=16)
-        self.c5, self.f6, self.codes = (
-            nn.Conv2d(16, 120, 5),
-            nn.Linear(120, 84),
-            nn.Linear(84, 10, bias=False),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.s2(F.avg_pool2d(self.c1(x).tanh(), 2)).tanh()
-        x = torch.cat(
-            [c(x[:, [int(m) for m in maps]]) for c, maps in zip(self.c3, self.SEES, strict=True)], 1
-        )
-        x = self.s4(F.avg_pool2d(x.tanh(), 2)).tanh()
-        return self.codes(self.f6(self.c5(x).tanh().flatten(1)).tanh())
-
-
 # ---- ResNets and their kin ------------------------------------------------------------------------------------------
+
+
+def basics(counts: tuple[int, ...], classes: int = 1000) -> nn.Module:
+    """ResNet-18 and ResNet-34."""
+    layers: list[nn.Module] = [unit(3, 64, 7, 2), nn.MaxPool2d(3, 2, 1)]
+    x = 64
+    for stage, (c, count) in enumerate(zip((64, 128, 256, 512), counts, strict=True)):
+        for i in range(count):
+            s = 2 if stage and not i else 1
+            main = nn.Sequential(unit(x, c, 3, s), unit(c, c, 3, act=None))
+            skip = unit(x, c, 1, s, act=None) if s != 1 or x != c else None
+            layers.append(Sum(main, skip, nn.ReLU()))
+            x = c
+    return nn.Sequential(*layers, head(x, classes))
+
+
+def resnet18(classes: int = 1000) -> nn.Module:
+    return basics((2, 2, 2, 2), classes)
 
 
 def bottlenecks(counts: tuple[int, ...], early: bool, gate: bool, classes: int = 1000) -> nn.Module:
@@ -162,6 +155,10 @@ def bottlenecks(counts: tuple[int, ...], early: bool, gate: bool, classes: int =
             layers.append(Sum(nn.Sequential(*main, *gates), skip, nn.ReLU()))
             x = 4 * c
     return nn.Sequential(*layers, head(x, classes))
+
+
+def resnet50(classes: int = 1000) -> nn.Module:
+    return bottlenecks((3, 4, 6, 3), early=False, gate=False, classes=classes)
 
 
 class Subsample(nn.Module):
@@ -219,7 +216,7 @@ def mobilenet(classes: int = 1000) -> nn.Module:
     ):
         layers += [unit(x, x, 3, s, nn.ReLU6, groups=x), unit(x, c, 1, act=nn.ReLU6)]
         x = c
-    return nn.Sequential(*layers, head(x, classes))
+    return nn.Sequential(*layers, head(x, classes, dropout=0.001))
 
 
 def separable(x: int, c: int) -> nn.Sequential:

@@ -15,11 +15,11 @@ from torch import nn
 from netc.loading import Compiled, load_file
 from netc.train.model import Model
 from netc.train.spec import default_spec
+from tests import torch_early_nets as early
 from tests import torch_nets as nets
 
 torch.set_num_threads(1)
 TEN = {"classes": "10"}
-resnet50 = partial(nets.bottlenecks, (3, 4, 6, 3), False, False)
 resnet50_2015 = partial(nets.bottlenecks, (3, 4, 6, 3), True, False)
 se_resnet50 = partial(nets.bottlenecks, (3, 4, 6, 3), True, True)
 
@@ -37,20 +37,25 @@ class Pair:
 
 
 PAIRS = (
-    Pair("alexnet", "AlexNet2012", nets.alexnet2012, (10, 1), TEN, (3, 67, 67)),
+    Pair("alexnet", "AlexNet", early.alexnet, (10, 1), TEN, (3, 67, 67)),
+    Pair("alexnet", "AlexNet2012", early.alexnet2012, (10, 1), TEN, (3, 67, 67)),
     Pair("efficientnet", "EfficientNetB0", nets.efficientnet, (10,), TEN, (3, 64, 64)),
-    Pair("googlenet", "GoogLeNetTraining", nets.GoogLeNet, (10, 1), TEN, (3, 80, 80)),
+    Pair("googlenet", "GoogLeNet", nets.GoogLeNet, (10,), TEN, (3, 80, 80)),
+    Pair("googlenet", "GoogLeNetTraining", nets.GoogLeNetTraining, (10, 1), TEN, (3, 80, 80)),
     Pair("highway", "Highway", nets.highway, (3,), {"layers": "3"}),
     Pair("highway", "HighwayConvolutional", nets.highway_convolutional, (4,), {"width": "4"}),
     Pair("inception_resnet", "InceptionResNetV2", nets.inception_resnet, (10,), TEN, (3, 75, 75)),
-    Pair("lenet5", "LeNet5_Original", nets.LeNet5Original, (), {}),
+    Pair("lenet5", "LeNet5", early.lenet5, (), {}),
+    Pair("lenet5", "LeNet5_Original", early.LeNet5Original, (), {}),
     Pair("mobilenet", "MobileNetV1", nets.mobilenet, (10,), TEN, (3, 64, 64)),
-    Pair("resnet", "ResNet50", resnet50, (10,), TEN, (3, 64, 64)),
+    Pair("resnet", "ResNet18", nets.resnet18, (10,), TEN, (3, 64, 64)),
+    Pair("resnet", "ResNet50", nets.resnet50, (10,), TEN, (3, 64, 64)),
     Pair("resnet", "ResNet50_2015", resnet50_2015, (10,), TEN, (3, 64, 64)),
     Pair("resnet_cifar", "ResNet20", partial(nets.cifar_resnet, 3), (), {}, (3, 16, 16)),
     Pair("senet", "SE_ResNet50", se_resnet50, (10,), TEN, (3, 64, 64)),
     Pair("siamese", "Siamese", nets.Siamese, (1,), {"side": "65"}),
     Pair("unet", "UNet", nets.UNet, (2,), {"width": "2"}, (1, 188, 188)),
+    Pair("vgg", "VGG_D", early.vgg16, (10, 1), TEN, (3, 32, 32)),
     Pair("wide_resnet", "WideResNet", nets.wide_resnet, (10, 2), {"depth": "10", "k": "2"}, (3, 16, 16)),
     Pair("xception", "Xception", nets.xception, (10,), TEN, (3, 71, 71)),
 )
