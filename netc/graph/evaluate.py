@@ -215,7 +215,7 @@ def _is_number(value: Any) -> bool:
 def compare(op: str, a: Any, b: Any, e: ast.Compare, at: Evaluator) -> bool:
     """`a op b`, which for an order must be numbers."""
     if op in ("==", "!="):
-        return same(a, b) == (op == "==")
+        return same(a, b, e, at) == (op == "==")
     if isinstance(a, Form) or isinstance(b, Form):
         return ordered(op, a, b, e, at)
     for value, side in ((a, e.left), (b, e.right)):
