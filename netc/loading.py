@@ -133,7 +133,7 @@ def load_text(
     for name, graph in made.graphs.items():
         spec = train_spec(blocks[name], graph, made.settings, report) if name in blocks else None
         facts = Facts(graph, partial(measure, spec=spec))
-        whole = not _broken(graph, report)
+        whole = not report.fails(graph.name, graph.span)
         if whole and not values and not sizes:
             prove(nets[name], graph, facts, report)
         compiled[name] = Compiled(graph, facts, spec, whole)
@@ -163,17 +163,6 @@ def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> M
         return None
     training = training_step(graph, spec or default_spec(graph), batch)
     return Memory(plan(inference(graph, batch)).peak_bytes, plan(training).peak_bytes)
-
-
-def _broken(graph: Graph, report: Report) -> bool:
-    """Whether some mistake lies inside the net, so that its totals mean nothing."""
-    s = graph.span
-    return any(
-        d.severity == "error" and d.span.file == s.file and s.line <= d.span.line <= s.end_line
-        for d in report.items
-    ) or any(
-        d.severity == "error" and d.trace and d.trace[0].split(".")[0] == graph.name for d in report.items
-    )
 
 
 def _all_taken(values: Mapping[str, Any], made: Elaborated, file: ast.File, report: Report) -> None:

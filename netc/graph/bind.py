@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from netc.errors import Note, did_you_mean, plural
+from netc.errors import Note, plural
 from netc.graph.evaluate import Evaluator, Failed, LayerValue
 from netc.ir.program import Numbers, Own
 from netc.layers import LAYERS, ArgumentError, Layer, Word, said
@@ -45,7 +45,7 @@ def match(call: ast.Call, names: Sequence[str], at: Evaluator, what: str) -> dic
                 raise at.fail("E0206", f"`{what}` {takes}, and gets {len(call.arguments)}", a.span)
             name = names[i]
         if name not in names:
-            near = did_you_mean(name, names)
+            near = at.near(name, names)
             listed = f"it takes {', '.join(names)}" if names else "it takes none"
             raise at.fail("E0203", f"`{what}` has no argument `{name}`", a.span, help=near or listed)
         if name in out:
@@ -71,7 +71,7 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
             values[argument.name] = argument.convert(_word_or_value(a.value, argument, at))
         except ArgumentError as error:
             message = f"`{argument.name}` of `{call.name}` {error.message}"
-            help = error.help or (did_you_mean(a.value.id, at.scope) if isinstance(a.value, ast.Name) else "")
+            help = error.help or (at.near(a.value.id, at.scope) if isinstance(a.value, ast.Name) else "")
             at.fail("E0207", message, a.value.span, help=help)
             failed = True
         except Failed:
@@ -160,7 +160,7 @@ def bind_rule(e: ast.Expr, at: Evaluator) -> Initial:
     """The rule that `he` or `normal(0.01)` writes."""
     call = ast.Call(e.id, (), e.span, e.span) if isinstance(e, ast.Name) else e
     if not isinstance(call, ast.Call) or call.name not in INITS:
-        near = did_you_mean(call.name, INITS) if isinstance(call, ast.Call) else ""
+        near = at.near(call.name, INITS) if isinstance(call, ast.Call) else ""
         raise at.fail("E0207", f"`init` takes {', '.join(INITS)}", e.span, help=near)
     cls = INITS[call.name]
     return cls(**bind_fields(call, cls.arguments(), at))
@@ -192,7 +192,7 @@ def layer_or_value(p: ast.Parameter, e: ast.Expr, at: Evaluator) -> Any:
     if p.type and p.type.id == "layer" and isinstance(e, ast.Name) and e.id not in at.scope:
         if e.id in LAYERS:
             return LayerValue(ast.Call(e.id, (), e.span, e.span))
-        raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=did_you_mean(e.id, LAYERS))
+        raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=at.near(e.id, LAYERS))
     return at(e)
 
 
@@ -203,7 +203,7 @@ def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:
         return value
     if kind not in TYPES:
         assert p.type
-        near = did_you_mean(kind, TYPES) or f"a type is {', '.join(TYPES)}"
+        near = at.near(kind, TYPES) or f"a type is {', '.join(TYPES)}"
         raise at.fail("E0201", f"unknown type `{kind}`", p.type.span, help=near)
     fits = {
         "int": isinstance(value, int) and not isinstance(value, bool),

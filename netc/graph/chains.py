@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from netc.errors import Diagnostic, Note, Report, Span, did_you_mean, plural
+from netc.errors import Diagnostic, Note, Report, Span, plural
 from netc.graph.bind import bind_layer, bind_own, bind_parameters
 from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, TensorValue
 from netc.graph.expansion import expansion
@@ -272,9 +272,9 @@ class Chains:
         if value is POISON or isinstance(value, LayerValue):
             return Failed()
         frame.used.add(call.name)  # what was meant by it is not unused
-        shared = [name for name, v in frame.scope.items() if isinstance(v, SharedValue)]
-        help = did_you_mean(call.name, [*LAYERS, SPLIT, *frame.home.blocks, *shared])
         at = self.evaluator(frame)
+        shared = (name for name, v in frame.scope.items() if isinstance(v, SharedValue))
+        help = at.near(call.name, LAYERS, (SPLIT,), frame.home.blocks, shared)
         return at.fail("E0202", f"unknown layer `{call.name}`", call.name_span, help=help)
 
     def apply(
@@ -377,7 +377,7 @@ class Chains:
             try:
                 if name.id not in inner.scope:
                     message = f"block `{block.name.id}` gives `{name.id}`, and does not define it"
-                    help = did_you_mean(name.id, inner.defined)
+                    help = at.near(name.id, inner.defined)
                     raise at.fail("E0201", message, name.span, help=help)
                 value = at.lookup(name.id, name.span)
                 if not isinstance(value, TensorValue):

@@ -33,6 +33,10 @@ class _Silent(Report):
     def add(self, diagnostic: Diagnostic) -> None:
         pass
 
+    @property
+    def full(self) -> bool:
+        return True
+
 
 _SILENT: Final = _Silent()
 

@@ -122,7 +122,7 @@ def _import(item: ast.Import, file: ast.File | None, other: Home | None, home: H
 def _not_there(name: ast.Ident, item: ast.Import, file: ast.File, other: Home, report: Report) -> None:
     nets = [i.name.id for i in file.items if isinstance(i, ast.Net)]
     message = f"`{item.path.value}` has no block or parameter `{name.id}`"
-    help = did_you_mean(name.id, [*other.blocks, *other.settings])
+    help = "" if report.full else did_you_mean(name.id, [*other.blocks, *other.settings])
     if name.id in nets:
         help = f"`{name.id}` is a net, and blocks and parameters are imported; make it a block"
     report.add(Diagnostic("E0201", message, name.span, help=help))

@@ -77,12 +77,16 @@ class Evaluator:
         self.report.add(Diagnostic(code, message, span, label, notes, self.trace, help))
         return Failed()
 
+    def near(self, name: str, *known: Iterable[str]) -> str:
+        """A suggestion, if the mistake is one that will be told."""
+        return "" if self.report.full else did_you_mean(name, [k for names in known for k in names])
+
     # ---- names --------------------------------------------------------------------------------------------
 
     def lookup(self, name: str, span: Span, what: str = "name", also: Iterable[str] = ()) -> Any:
         if name not in self.scope:
-            known = [*self.scope, *also]
-            raise self.fail("E0201", f"unknown {what} `{name}`", span, help=did_you_mean(name, known))
+            help = self.near(name, self.scope, also)
+            raise self.fail("E0201", f"unknown {what} `{name}`", span, help=help)
         value = self.scope[name]
         if value is POISON:
             raise Failed
@@ -198,10 +202,8 @@ class Evaluator:
             return _FUNCTIONS[e.name](self, e, [self(a.value) for a in e.arguments])
         if e.name in LAYERS:
             return LayerValue(e)
-        known = [*self.facts, *_FUNCTIONS, *LAYERS]
-        raise self.fail(
-            "E0201", f"unknown function `{e.name}`", e.name_span, help=did_you_mean(e.name, known)
-        )
+        help = self.near(e.name, self.facts, _FUNCTIONS, LAYERS)
+        raise self.fail("E0201", f"unknown function `{e.name}`", e.name_span, help=help)
 
 
 def _both_lists(a: Any, b: Any) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from netc.errors import Note, Span, nearest
+from netc.errors import MOST_TOLD, Note, Span, nearest
 from netc.graph.evaluate import POISON, Evaluator, TensorValue
 from netc.graph.model import Scope
 from netc.syntax import ast
@@ -54,7 +54,8 @@ class Frame:
 
     def unused(self, read: set[str]) -> list[ast.Ident]:
         """What the body defines and nothing reads; a slip of the pen, told already, leaves nothing unused."""
-        used = read | {nearest(name, self.defined) for name in read if name not in self.scope}
+        slips = sorted(name for name in read if name not in self.scope)[:MOST_TOLD]
+        used = read | {nearest(name, self.defined) for name in slips}
         return [
             ident
             for name, ident in self.defined.items()

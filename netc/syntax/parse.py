@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
@@ -15,8 +16,6 @@ from netc.syntax.tables import tables
 from netc.syntax.words import Context, Place, explain, misplaced_version, too_deep
 
 __all__ = ["parse", "read"]
-
-MOST_TOLD = 100  # mistakes of one file
 
 _BODIES: dict[str, Place] = {"NET": "net", "BLOCK": "block", "TRAIN": "train"}
 # What a body's first line is taken for where it cannot be parsed, so that the body still can.
@@ -39,31 +38,27 @@ def parse(text: str, path: str) -> tuple[ast.File, tuple[Diagnostic, ...]]:
     large = too_large(text, path)
     if large:
         return ast.File(path, (), (), text), (large,)
-    hidden = unseen(text, path)
-    told = {d.span.line for d in hidden}
-    report = Report(list(hidden))
+    report = _Readable(unseen(text, path))
     tokens, comments = scan(text, path)
-    found = _Some()
-    parser = _Parser(path, found)
-    for line in Splitter(tokens, path, found).lines():
+    parser = _Parser(path, report)
+    for line in Splitter(tokens, path, report).lines():
         parser.line(line)
     items = _with_docs(parser.finish(), comments)
-    _check_version(items, found)
-    for d in found.items:
-        # A character that cannot be seen is told of already; that it fits nowhere is no second mistake.
-        if d.code != "E0108" or d.span.line not in told:
-            report.add(d)
+    _check_version(items, report)
     return ast.File(path, items, tuple(comments), text), report.sorted()
 
 
-class _Some(Report):
-    """A report that stops at MOST_TOLD; a file that is no `.net` file at all has a mistake on each line."""
+class _Readable(Report):
+    """A report of a file in which some characters cannot be seen: that these fit nowhere is no second mistake."""
+
+    def __init__(self, unseen: Iterable[Diagnostic]) -> None:
+        super().__init__()
+        self.lines = {d.span.line for d in unseen}
+        for d in unseen:
+            self.add(d)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        if len(self.items) == MOST_TOLD:
-            message = f"there are more than {MOST_TOLD} mistakes; the rest is not told"
-            self.items.append(replace(diagnostic, code="E0807", message=message, label="", notes=(), help=""))
-        elif len(self.items) < MOST_TOLD:
+        if diagnostic.code != "E0108" or diagnostic.span.line not in self.lines:
             super().add(diagnostic)
 
 
@@ -111,8 +106,7 @@ class _Parser:
                 self.machine.feed(token.type, token, None if token.type == "_NL" else _place(token))
             except Unexpected:
                 if not line.reported:
-                    accepts = self.machine.accepts()
-                    self.report.add(explain(Context(line.tokens, at, accepts, self.where, self.path)))
+                    self.report.add(self._explained(line, at))
             except TooDeep as deep:
                 if not line.reported:
                     self.report.add(too_deep(Span(self.path, *deep.place), MAX_DEPTH))
@@ -123,6 +117,11 @@ class _Parser:
             self.machine.truncate(self.machine.height if base is None else base)
             return False
         return True
+
+    def _explained(self, line: Line, at: int) -> Diagnostic:
+        if self.report.full:  # it is counted only
+            return Diagnostic("E0101", "", line.tokens[at].span(self.path))
+        return explain(Context(line.tokens, at, self.machine.accepts(), self.where, self.path))
 
     def _close(self, line: Line) -> None:
         brace, end = line.tokens
