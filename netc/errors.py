@@ -137,7 +137,7 @@ class Report:
     rest: Diagnostic | None = None  # how many are not told, at the place of the first of them
     _known: set[tuple[str, str, Span]] = field(default_factory=set[tuple[str, str, Span]])
     _nets: set[str] = field(default_factory=set[str])  # in whose expansion a mistake was found
-    _lines: dict[str, list[int]] = field(default_factory=dict[str, list[int]])  # of mistakes, by file, in order
+    _lines: dict[str, list[int]] = field(default_factory=dict[str, list[int]])  # of mistakes, by file
 
     def add(self, diagnostic: Diagnostic) -> None:
         if diagnostic.severity == "error" and diagnostic.trace:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, Final
 
 import click
 
-from netc.cli.output import say, width
+from netc.cli.output import say, say_json, width
 from netc.errors import did_you_mean
 
 SCHEMA: Final = "netc.explain/1"
@@ -61,7 +60,7 @@ def command(name: str | None, as_json: bool) -> None:
             "arguments": told,
             "example": kind.example,
         }
-    say(json.dumps({"schema": SCHEMA, **about}, indent=2, ensure_ascii=False))
+    say_json({"schema": SCHEMA, **about})
 
 
 def _list(as_json: bool) -> None:
@@ -73,7 +72,7 @@ def _list(as_json: bool) -> None:
     names = {p.name: (p.what, " ".join(p.about.split("\n\n")[0].split())) for p in pages().values()}
     if as_json:
         out = {"schema": SCHEMA, "names": {n: what for n, (what, _) in names.items()}, "codes": codes}
-        say(json.dumps(out, indent=2, ensure_ascii=False))
+        say_json(out)
         return
     limit = width(sys.stdout)
     lead = max(len(name) for name in names) + 2
