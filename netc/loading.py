@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from netc import budget
 from netc.analyze.backward import backward_flops
 from netc.analyze.expect import prove
 from netc.analyze.facts import Facts, Memory
@@ -20,7 +21,7 @@ from netc.graph.shapes import with_sizes
 from netc.lower import inference
 from netc.plan import plan
 from netc.resources import spec_path
-from netc.sizes import begin_proofs, symbols
+from netc.sizes import symbols
 from netc.syntax import ast
 from netc.syntax.imports import find_imports
 from netc.syntax.parse import parse, read
@@ -116,7 +117,7 @@ def load_text(
     what it imports, which else are read from the folder of `path`.
     """
     given = settings or {}
-    begin_proofs()
+    budget.begin()
     file, found = parse(text, path)
     if sizes:
         file = _resized(file, sizes)

@@ -12,12 +12,13 @@ residue (a form f of period P obeys f(H + P) = f(H) + slope · P, for all H).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from math import gcd, lcm, prod
 from typing import Final
+
+from netc import budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,13 +284,6 @@ def period(size: Size) -> int:
 
 
 MOST_WORK: Final = 100_000  # of one proof: residues that it goes through, times the terms of the formula
-MOST_PROOFS: Final = 4 * MOST_WORK  # of all proofs of a file together: about a second
-_left: Final = ContextVar("proofs", default=MOST_PROOFS)
-
-
-def begin_proofs() -> None:
-    """A new file begins, and what its proofs may cost is counted anew."""
-    _left.set(MOST_PROOFS)
 
 
 @lru_cache(maxsize=4096)
@@ -354,9 +348,8 @@ def _places(size: Size) -> Iterator[dict[str, int]]:
     cost, count = _atoms(as_form(size)), prod(2 * t // s.modulus for s, t in zip(names, steps, strict=True))
     if count > MOST_WORK // cost:
         raise TooMuch(f"{size} has more than {MOST_WORK // cost:,} residues to go through")
-    if count * cost > _left.get():
+    if not budget.spend(budget.RESIDUE * count * cost):
         raise TooMuch("there are too many residues of symbolic sizes in this file to go through")
-    _left.set(_left.get() - count * cost)
     each = [range(s.first(), s.first() + 2 * step, s.modulus) for s, step in zip(names, steps, strict=True)]
     for values in product(*each):
         yield {s.name: v for s, v in zip(names, values, strict=True)}

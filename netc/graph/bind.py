@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from netc.errors import Note, plural
-from netc.graph.evaluate import Evaluator, Failed, LayerValue
+from netc.graph.evaluate import Evaluator, Failed, LayerValue, hidden
 from netc.ir.program import Numbers, Own
 from netc.layers import LAYERS, ArgumentError, Layer, Word, said
 from netc.layers.args import Argument
 from netc.layers.initial import INITS, Initial
-from netc.sizes import Form
 from netc.syntax import ast
 
 TYPES: Final = ("int", "float", "bool", "str", "list", "layer")
@@ -71,7 +70,8 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
             values[argument.name] = argument.convert(_word_or_value(a.value, argument, at))
         except ArgumentError as error:
             message = f"`{argument.name}` of `{call.name}` {error.message}"
-            help = error.help or (at.near(a.value.id, at.scope) if isinstance(a.value, ast.Name) else "")
+            written = a.value.id if isinstance(a.value, ast.Name) else ""
+            help = written and (at.near(written, argument.words) or at.near(written, at.scope))
             at.fail("E0207", message, a.value.span, help=help)
             failed = True
         except Failed:
@@ -84,12 +84,10 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
 def _word_or_value(e: ast.Expr, argument: Argument, at: Evaluator) -> Any:
     """A bare name that nothing defines is a word where words are taken, and the argument says which ones.
 
-    `axis=H` is the axis, where an input has a size H too.
+    `axis=H` is the axis, where an input has a size H too, or a tensor is called so.
     """
-    if isinstance(e, ast.Name) and argument.words:
-        symbolic = e.id in argument.words and isinstance(at.scope.get(e.id), Form)
-        if e.id not in at.scope or symbolic:
-            return Word(e.id)
+    if isinstance(e, ast.Name) and argument.words and e.id not in at.scope:
+        return Word(e.id)
     return at(e, argument.words)
 
 
@@ -149,6 +147,9 @@ def _numbers(kind: str, value: Any, a: ast.Argument, at: Evaluator) -> Numbers:
             )
         return float(item)
 
+    at.spend(
+        getattr(value, "held", 0) // 8, a.value
+    )  # they are copied, and compared with those of other layers
     if not isinstance(value, list):
         help = "write rows as lists: [[1, 0, -1], [2, 0, -2], [1, 0, -1]]"
         message = f"`weight` of `{kind}` takes a list of numbers, not {said(value)}"
@@ -189,10 +190,11 @@ def bind_parameters(
 
 def layer_or_value(p: ast.Parameter, e: ast.Expr, at: Evaluator) -> Any:
     """A parameter of type `layer` takes a layer's name bare."""
-    if p.type and p.type.id == "layer" and isinstance(e, ast.Name) and e.id not in at.scope:
-        if e.id in LAYERS:
+    if p.type and p.type.id == "layer" and isinstance(e, ast.Name):
+        if e.id in LAYERS and (e.id not in at.scope or hidden(e.id, LAYERS, at.scope)):
             return LayerValue(ast.Call(e.id, (), e.span, e.span))
-        raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=at.near(e.id, LAYERS))
+        if e.id not in at.scope:
+            raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=at.near(e.id, LAYERS))
     return at(e)
 
 
@@ -214,8 +216,7 @@ def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:
         "layer": isinstance(value, LayerValue),
     }[kind]
     if not fits:
-        shown = f"`{value.call.name}`" if isinstance(value, LayerValue) else said(value)
-        raise at.fail("E0207", f"`{p.name.id}` takes {article(kind)}, not {shown}", e.span)
+        raise at.fail("E0207", f"`{p.name.id}` takes {article(kind)}, not {said(value)}", e.span)
     return float(value) if kind == "float" else value
 
 

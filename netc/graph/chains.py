@@ -11,7 +11,6 @@ from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, TensorVal
 from netc.graph.expansion import expansion
 from netc.graph.frame import (
     MAX_NESTING,
-    MAX_STEPS,
     TOO_DEEP,
     Definition,
     Flow,
@@ -27,6 +26,7 @@ from netc.ir.program import Own
 from netc.layers import LAYERS, Layer, LayerError, said
 from netc.layers.args import as_tuple
 from netc.syntax import ast
+from netc.syntax.lines import MAX_STEPS
 
 JOINS: Final = {"+": "add", "-": "sub", "*": "mul"}
 

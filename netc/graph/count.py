@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from netc.errors import Diagnostic, Report, Span
 from netc.graph.evaluate import POISON, Evaluator, Failed
-from netc.graph.frame import MAX_NESTING, MAX_STEPS, TOO_DEEP, Definition, Home
+from netc.graph.frame import MAX_NESTING, TOO_DEEP, Definition, Home
 from netc.layers.args import as_tuple
 from netc.syntax import ast
+from netc.syntax.lines import MAX_STEPS
 
 Statement = ast.NetStatement | ast.BlockStatement
 

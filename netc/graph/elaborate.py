@@ -24,7 +24,6 @@ from netc.layers import LAYERS
 from netc.syntax import ast
 from netc.types import N
 
-
 MOST_ENDS: Final = 5  # tensors that nothing reads, in a suggestion
 
 
@@ -365,7 +364,7 @@ def _output(
 
 def _unused(net: ast.Net, reads: _Reads, frame: Frame, report: Report) -> None:
     """A tensor that nothing reads is a mistake; what a train block of this net reads counts."""
-    read = frame.used | reads.of_all | reads.of_net.get(net.name.id, frozenset())
+    read = frame.used | reads.of_all | reads.of_net.get(net.name.id, set[str]())
     inputs = {s.name.id for s in net.body if isinstance(s, ast.Input)}
     for ident in frame.unused(read):
         name, help = ident.id, "use it, list it as an output, or remove it"

@@ -11,7 +11,6 @@ from netc.graph.evaluate import POISON, Evaluator, TensorValue
 from netc.graph.model import Scope
 from netc.syntax import ast
 
-MAX_STEPS: Final = 200_000  # of one net, when all blocks and repetitions are expanded
 MAX_NESTING: Final = 64  # blocks and braces in one another; each takes up to seven of Python's 1,000 frames
 TOO_DEEP: Final = f"blocks and braces stand in one another more than {MAX_NESTING} deep"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netc.errors import Diagnostic, Note, Span
+from netc.errors import Diagnostic, Note, Span, short
 from netc.graph.evaluate import LayerValue, TensorValue
 from netc.layers import LayerError, said
 from netc.syntax import ast
@@ -18,7 +18,7 @@ def written(call: ast.Call, values: Mapping[str, Any]) -> str:
     for a in call.arguments:
         name = a.name or next(names)
         value = values[name]
-        text = value.call.name if isinstance(value, LayerValue) else said(value)
+        text = value.call.name if isinstance(value, LayerValue) else short(said(value))
         shown.append(f"{a.name}={text}" if a.name else text)
     return f"{call.name}({', '.join(shown)})" if shown else call.name
 

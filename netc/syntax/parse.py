@@ -9,13 +9,15 @@ from typing import cast
 from netc.errors import Diagnostic, Report, Span
 from netc.syntax import ast
 from netc.syntax.build import Builder
-from netc.syntax.lines import Line, Splitter
+from netc.syntax.lines import ITEMS, Line, Splitter
 from netc.syntax.machine import MAX_DEPTH, Machine, TooDeep, Unexpected
-from netc.syntax.scan import Token, read, scan, too_large, unseen
+from netc.syntax.scan import Token, read, scan, too_large, too_many, unseen
 from netc.syntax.tables import tables
 from netc.syntax.words import Context, Place, explain, misplaced_version, too_deep
 
 __all__ = ["parse", "read"]
+
+MAX_ITEMS = 5_000  # of one file
 
 _BODIES: dict[str, Place] = {"NET": "net", "BLOCK": "block", "TRAIN": "train"}
 # What a body's first line is taken for where it cannot be parsed, so that the body still can.
@@ -40,12 +42,25 @@ def parse(text: str, path: str) -> tuple[ast.File, tuple[Diagnostic, ...]]:
         return ast.File(path, (), (), text), (large,)
     report = _Readable(unseen(text, path))
     tokens, comments = scan(text, path)
+    lines = [] if too_many(tokens, path) else Splitter(tokens, path, report).lines()
+    large = too_many(tokens, path) or _too_many_items(lines, path)
+    if large:
+        return ast.File(path, (), (), text), (large,)
     parser = _Parser(path, report)
-    for line in Splitter(tokens, path, report).lines():
+    for line in lines:
         parser.line(line)
     items = _with_docs(parser.finish(), comments)
     _check_version(items, report)
     return ast.File(path, items, tuple(comments), text), report.sorted()
+
+
+def _too_many_items(lines: list[Line], path: str) -> Diagnostic | None:
+    firsts = [line.tokens[0] for line in lines if line.kind in ("open", "item")]
+    items = [first for first in firsts if first.type in ITEMS]
+    if len(items) <= MAX_ITEMS:
+        return None
+    message = f"this file has more than {MAX_ITEMS:,} nets, blocks and parameters, the most netc reads"
+    return Diagnostic("E0802", message, items[MAX_ITEMS].span(path))
 
 
 class _Readable(Report):

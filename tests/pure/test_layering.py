@@ -11,13 +11,15 @@ import pytest
 NETC = Path(__file__).parents[2] / "netc"
 # From the ground up; names in one row do not import each other.
 ORDER = (
-    ("_lazy", "resources", "cache", "errors", "sizes"), ("types",),
+    ("_lazy", "resources", "cache", "errors", "budget"), ("sizes",), ("types",),
     ("syntax",), ("ops",), ("ir",), ("layers",), ("graph",), ("lower",), ("plan",), ("analyze",), ("draw",),
     ("backends",), ("runtime",), ("train",), ("loading",), ("api", "explain"), ("__init__",), ("cli",), ("__main__",),
 )  # fmt: skip
 RANK = {name: i for i, row in enumerate(ORDER) for name in row}
 FRONT = (
     "errors",
+    "budget",
+    "sizes",
     "types",
     "syntax",
     "ops",

@@ -61,7 +61,9 @@ def unread_pixels(about: Study) -> Iterator[Diagnostic]:
             trailing = all(mask.bit_length() == mask.bit_count() for mask in read)
             losing.append((image, " and ".join(told), trailing))
     leftover = any(True for _ in leftover_pixels(about)) if losing else False
-    leaping = [(n, "its stride is larger than its window") for n in about.layers if losing and _leaps(about, n)]
+    leaping = [
+        (n, "its stride is larger than its window") for n in about.layers if losing and _leaps(about, n)
+    ]
     for image, told, trailing in losing:
         if not (trailing and leftover):
             yield advice(
