@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
 from netc.errors import Note, plural
 from netc.graph.evaluate import Evaluator, Failed, LayerValue, hidden
+from netc.graph.frame import Names
 from netc.ir.program import Numbers, Own
 from netc.layers import LAYERS, ArgumentError, Layer, Word, said
 from netc.layers.args import Argument
@@ -168,11 +170,11 @@ def bind_rule(e: ast.Expr, at: Evaluator) -> Initial:
 
 
 def bind_parameters(
-    call: ast.Call, parameters: Sequence[ast.Parameter], at: Evaluator, inside: dict[str, Any], what: str
+    call: ast.Call, parameters: Sequence[ast.Parameter], at: Evaluator, inside: Names, what: str
 ) -> dict[str, Any]:
     """The values of a block's parameters; defaults are evaluated in `inside`, the scope the block was written in."""
     given = match(call, [p.name.id for p in parameters], at, what)
-    values: dict[str, Any] = dict(inside)
+    values = ChainMap[str, Any]({}, inside)
     out: dict[str, Any] = {}
     for p in parameters:
         name = p.name.id

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,12 +35,30 @@ class Definition:
     home: Home
 
 
+Names = MutableMapping[str, Any]  # a body's own, over those of its file
+
+
+@contextmanager
+def bound(scope: Names, values: Mapping[str, Any]) -> Generator[None]:
+    """Gives names their values for a while; a copy of the scope would cost as much as all its names."""
+    before = {name: scope[name] for name in values if name in scope}
+    scope.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            if name in before:
+                scope[name] = before[name]
+            else:
+                del scope[name]
+
+
 @dataclass(slots=True)
 class Frame:
     """One body under expansion: a net's, or one turn of a block's."""
 
     home: Home
-    scope: dict[str, Any]
+    scope: Names
     scopes: tuple[Scope, ...]
     trace: tuple[str, ...]
     counts: Counter[str] = field(default_factory=Counter[str])  # how many of each kind have been named

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netc.errors import Diagnostic, Note, Span, short
-from netc.graph.evaluate import LayerValue, TensorValue
-from netc.layers import LayerError, said
+from netc.errors import Diagnostic, Note, Span, plural, short
+from netc.graph.evaluate import Evaluator, Failed, LayerValue, TensorValue
+from netc.layers import Layer, LayerError, said
 from netc.syntax import ast
 
 
@@ -42,3 +42,26 @@ def located(
             at = argument.span
     shapes = " and ".join(repr(o.type) for o in operands)
     return Diagnostic(error.code, error.message, at, f"gets {shapes}", (), trace, error.help)
+
+
+def other_count(statement: ast.Assign, come: int, at: Evaluator) -> Failed:
+    """Another number of tensors comes out of a chain than names wait for them."""
+    names = statement.names
+    if len(names) == 1:
+        message, help = f"`{names[0].id}` would be a list of tensors", "join them: -> concat, -> add"
+        return at.fail("E0209", message, statement.chain.span, help=help)
+    message = (
+        f"{len(names)} names stand left of `=`, and {plural(come, 'tensor')} come{'s' if come == 1 else ''}"
+    )
+    help = "" if come > 1 else "one tensor: `split(n)` makes several, and blocks can"
+    return at.fail("E0210", message, names[0].span.to(names[-1].span), help=help)
+
+
+def check_operands(layer: Layer, come: int, span: Span, at: Evaluator) -> None:
+    """A layer takes so many tensors, and another number comes."""
+    least, most = layer.operands
+    if least <= come <= (most or come):
+        return
+    takes = "one tensor" if most == 1 else f"{least} tensors" if most else f"{least} tensors or more"
+    help = "join them: -> concat, -> add" if most == 1 else "list them: [a, b]"
+    raise at.fail("E0307", f"`{layer.kind}` takes {takes}, and gets {come}", span, help=help)
