@@ -13,6 +13,7 @@ from typing import Any, Final
 from netc.errors import Diagnostic, Note, Report, did_you_mean
 from netc.graph.bind import bind_parameters, layer_or_value, typed
 from netc.graph.chains import Chains
+from netc.graph.circles import circles
 from netc.graph.count import TooMany, count
 from netc.graph.evaluate import POISON, Evaluator, Failed, TensorValue
 from netc.graph.frame import Definition, Frame, Home, new_name
@@ -195,22 +196,15 @@ def _file_param(
 
 
 def _recursion(blocks: Mapping[str, ast.Block], report: Report) -> list[str]:
-    """Blocks that would expand themselves, by whatever way, each an error."""
-    found: list[str] = []
+    """Blocks that would expand themselves, by whatever way: one error a circle."""
     called = {name: {c.name for s in block.body for c in calls(_steps(s))} for name, block in blocks.items()}
-    for name in list(blocks):
-        reached: set[str] = set()
-        todo = [c for c in called[name] if c in blocks]
-        while todo:
-            callee = todo.pop()
-            if callee not in reached:
-                reached.add(callee)
-                todo += [c for c in called.get(callee, ()) if c in blocks]
-        if name in reached:
-            message = f"block `{name}` expands itself, so it would never end"
-            report.add(Diagnostic("E0503", message, blocks[name].name.span))
-            called[name] = set()
-            found.append(name)
+    found: list[str] = []
+    for circle in circles(called):
+        found += circle
+        for name in circle:
+            if name == circle[0] or name in called[name]:  # the others end where the first one is mended
+                message = f"block `{name}` expands itself, so it would never end"
+                report.add(Diagnostic("E0503", message, blocks[name].name.span))
     return found
 
 

@@ -154,12 +154,12 @@ def number_value(text: str, span: Span) -> tuple[int | float, Diagnostic | None]
         return 1, Diagnostic("E0805", message, span)
     plain = text.rstrip("KMG").replace("_", "")
     if float(plain) * _FACTOR[suffix] == float("inf"):
-        return 1, Diagnostic("E0805", "this number is too large", span, help=help_)
+        return 1, Diagnostic("E0805", f"the number `{text}` is too large", span, help=help_)
     if exponent or (fraction and not suffix):
         return float(plain) * _FACTOR[suffix], None
     exact = Decimal(plain) * _FACTOR[suffix]
     if exact > MAX_INT:
-        return 1, Diagnostic("E0805", "this number is too large", span, help=help_)
+        return 1, Diagnostic("E0805", f"the number `{text}` is too large", span, help=help_)
     return int(exact) if exact == exact.to_integral_value() else float(exact), None
 
 
