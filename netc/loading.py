@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from netc import budget
 from netc.analyze.backward import backward_flops
 from netc.analyze.expect import prove
 from netc.analyze.facts import Facts, Memory
@@ -116,6 +117,7 @@ def load_text(
     what it imports, which else are read from the folder of `path`.
     """
     given = settings or {}
+    budget.begin()
     file, found = parse(text, path)
     if sizes:
         file = _resized(file, sizes)
@@ -135,7 +137,7 @@ def load_text(
     for name, graph in made.graphs.items():
         spec = train_spec(blocks[name], graph, made.settings, report) if name in blocks else None
         facts = Facts(graph, partial(measure, spec=spec))
-        whole = not _broken(graph, report)
+        whole = not report.fails(graph.name, graph.span)
         if whole and not misread and not values and not sizes:
             prove(nets[name], graph, facts, report)
         compiled[name] = Compiled(graph, facts, spec, whole)
@@ -165,17 +167,6 @@ def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> M
         return None
     training = training_step(graph, spec or default_spec(graph), batch)
     return Memory(plan(inference(graph, batch)).peak_bytes, plan(training).peak_bytes)
-
-
-def _broken(graph: Graph, report: Report) -> bool:
-    """Whether some mistake lies inside the net, so that its totals mean nothing."""
-    s = graph.span
-    return any(
-        d.severity == "error" and d.span.file == s.file and s.line <= d.span.line <= s.end_line
-        for d in report.items
-    ) or any(
-        d.severity == "error" and d.trace and d.trace[0].split(".")[0] == graph.name for d in report.items
-    )
 
 
 def _all_taken(values: Mapping[str, Any], made: Elaborated, file: ast.File, report: Report) -> None:

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from math import gcd, lcm
+from math import gcd, lcm, prod
 from typing import Final
+
+from netc import budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,17 @@ class Form:
 
 Size = int | Form
 
+MOST_ATOMS: Final = 32  # of a form, those inside floors too: a net that goes down and up again has a few
+MOST_BITS: Final = 160  # of a number in a form
+
+
+class Undecided(Exception):
+    """What is asked of a symbolic size depends on its value; the text says on what."""
+
+
+class TooMuch(Undecided):
+    """What is asked of a symbolic size may have an answer, and finding it would take too long; the text says why."""
+
 
 def symbolic(symbol: Symbol) -> Form:
     """A symbol as a size."""
@@ -120,12 +133,28 @@ def as_form(size: Size) -> Form:
 
 
 def _form(terms: list[tuple[int, Atom]], const: int) -> Size:
-    """The sum in its one normal order; a plain number where no atom is left."""
+    """The sum in its one normal order; a plain number where no atom is left.  Raises TooMuch over the limits."""
     total: dict[Atom, int] = {}
     for k, atom in terms:
         total[atom] = total.get(atom, 0) + k
     kept = tuple((k, atom) for atom, k in sorted(total.items(), key=lambda t: str(t[0])) if k)
-    return Form(kept, const) if kept else const
+    return _limited(Form(kept, const)) if kept else const
+
+
+def _limited(form: Form) -> Form:
+    """The form itself, unless it is so long that nobody could read it, nor a proof go through it.
+
+    Every form passes here when it is made, so that what walks over one walks over few atoms.
+    """
+    if _atoms(form) > MOST_ATOMS:
+        raise TooMuch(f"a size would be a formula of more than {MOST_ATOMS} terms")
+    if max(form.const, -form.const, *(abs(k) for k, _ in form.terms)) >> MOST_BITS:
+        raise TooMuch("a size would be a formula with numbers of more than 48 digits")
+    return form
+
+
+def _atoms(form: Form) -> int:
+    return sum(1 + (_atoms(atom.of) if isinstance(atom, Floor) else 0) for _, atom in form.terms)
 
 
 def floor_div(size: Size, by: int) -> Size:
@@ -143,6 +172,8 @@ def floor_div(size: Size, by: int) -> Size:
         return size // by
     if by == 1:
         return size
+    if by >> MOST_BITS:
+        raise TooMuch("a size would be a formula with numbers of more than 48 digits")
     whole: list[tuple[int, Atom]] = []
     rest: list[tuple[int, Atom]] = []
     shift = size.const
@@ -194,7 +225,7 @@ def _collapsed(inner: Form, by: int) -> Atom:
         deeper = inner.terms[0][1]
         lifted = deeper.of + inner.const * deeper.by
         assert isinstance(lifted, Form)
-        return Floor(lifted, deeper.by * by)
+        return Floor(_limited(lifted), deeper.by * by)
     return Floor(inner, by)
 
 
@@ -252,11 +283,7 @@ def period(size: Size) -> int:
     return out
 
 
-MOST_CASES: Final = 100_000  # residues that a proof goes through
-
-
-class Undecided(Exception):
-    """What is asked of a symbolic size depends on its value; the text says on what."""
+MOST_WORK: Final = 100_000  # of one proof: residues that it goes through, times the terms of the formula
 
 
 @lru_cache(maxsize=4096)
@@ -280,10 +307,11 @@ def constant(size: Size) -> int:
     """
     if isinstance(size, int):
         return size
-    values = {value(size, at) for at in _places(size)}
-    if len(values) != 1:
+    values = (value(size, at) for at in _places(size))
+    first = next(values)
+    if any(other != first for other in values):
         raise Undecided(f"{size} has no one value")
-    return values.pop()
+    return first
 
 
 def sign(size: Size) -> int:
@@ -311,15 +339,17 @@ def _slope(size: Size, symbol: Symbol, first: dict[str, int]) -> int:
 
 
 def _places(size: Size) -> Iterator[dict[str, int]]:
-    """One place of each residue of each symbol, and the next period of each, which shows the slope."""
+    """One place of each residue of each symbol, and the next period of each, which shows the slope.
+
+    Raises TooMuch where they are too many; they are counted before any is made.
+    """
     names = sorted(symbols(size), key=lambda s: s.name)
-    each: list[list[int]] = []
-    count = 1
-    for s in names:
-        step = lcm(period(size), s.modulus)
-        each.append([s.first() + i * s.modulus for i in range(2 * step // s.modulus)])
-        count *= len(each[-1])
-    if count > MOST_CASES:
-        raise Undecided(f"{size} has more than {MOST_CASES:,} residues to go through")
+    steps = [lcm(period(size), s.modulus) for s in names]
+    cost, count = _atoms(as_form(size)), prod(2 * t // s.modulus for s, t in zip(names, steps, strict=True))
+    if count > MOST_WORK // cost:
+        raise TooMuch(f"{size} has more than {MOST_WORK // cost:,} residues to go through")
+    if not budget.spend(budget.RESIDUE * count * cost):
+        raise TooMuch("there are too many residues of symbolic sizes in this file to go through")
+    each = [range(s.first(), s.first() + 2 * step, s.modulus) for s, step in zip(names, steps, strict=True)]
     for values in product(*each):
         yield {s.name: v for s, v in zip(names, values, strict=True)}

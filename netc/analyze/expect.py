@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, cast
@@ -13,7 +14,7 @@ from netc.errors import Diagnostic, Report
 from netc.graph.evaluate import Evaluator, Failed, TensorValue, compare
 from netc.graph.model import Graph
 from netc.layers import said
-from netc.sizes import symbolic, symbols
+from netc.sizes import Form, symbolic, symbols
 from netc.syntax import ast
 from netc.types import N, Size
 
@@ -23,6 +24,9 @@ class FieldFact:
     """A receptive field in an expression: equal to its size, with `.stride`, `.pad` and `.local`."""
 
     field: Field
+
+    def __str__(self) -> str:
+        return "a receptive field"
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -35,6 +39,7 @@ class FieldFact:
         }
 
 
+MOST_ITEMS: Final = 8  # of a list that a message shows
 TOTALS: Final = ("params", "macs", "flops", "depth", "memory")
 
 
@@ -58,20 +63,25 @@ def prove(net: ast.Net, graph: Graph, facts: Facts, report: Report) -> None:
     for total in TOTALS:  # only what is asked for is computed; the others are known by name
         asked = any(total in _names(claim) for claim in claims)
         scope.setdefault(total, getattr(facts, total) if asked else None)
+    unknown = frozenset(total for total in TOTALS if scope[total] is None)
     at = Evaluator(report, scope, (), {"rf": _rf(facts), "shape": _shape})
     for statement in net.body:
         if isinstance(statement, ast.Expect):
             try:
-                _prove(statement, at)
+                _prove(statement, at, unknown)
             except Failed:
                 continue
 
 
-def _prove(statement: ast.Expect, at: Evaluator) -> None:
+def _prove(statement: ast.Expect, at: Evaluator, unknown: AbstractSet[str]) -> None:
+    """Holds one claim against the net; `unknown` are the totals that a symbolic size decides."""
     claim = statement.claim
     if not isinstance(claim, ast.Compare):
         help = "write `expect params == 61_706`"
         raise at.fail("E0702", "an `expect` compares a fact with a value", claim.span, help=help)
+    for total in sorted(_names(claim) & unknown):
+        help = "leave the claim out, or write an input whose sizes are numbers"
+        raise at.fail("E0308", f"`{total}` depends on a symbolic size", claim.span, help=help)
     left, right = _plain(at(claim.left)), _plain(at(claim.right))
     if not compare(claim.op, left, right, claim, at):
         found = f"{_text(claim.left)} is {_figure(left)}"
@@ -112,10 +122,16 @@ def _figure(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}".replace(",", "_")
     if isinstance(value, list):
-        return f"[{', '.join(map(str, cast('list[Any]', value)))}]"
+        items = cast("list[Any]", value)
+        more = [f"… {len(items) - MOST_ITEMS:,} more"] if len(items) > MOST_ITEMS else []
+        return f"[{', '.join([*(_item(i) for i in items[:MOST_ITEMS]), *more])}]"
     if value == "whole":
         return "the whole input"
     return said(value)
+
+
+def _item(value: Any) -> str:
+    return str(value) if isinstance(value, int | Form) else said(value)
 
 
 def _tensor(at: Evaluator, e: ast.Call) -> TensorValue:

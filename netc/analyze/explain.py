@@ -13,7 +13,7 @@ from netc.ir.builder import Builder
 from netc.layers import Window, conv, dense, join, pool, transpose_conv
 from netc.layers.base import SIDES, Layer, Seen, map_size
 from netc.ops.windows import reach
-from netc.sizes import Size, Undecided, equal, floor_div
+from netc.sizes import Size, Undecided, floor_div
 from netc.types import ITEM_BYTES, TensorType, physical
 
 Section = tuple[str, list[str]]
@@ -100,7 +100,7 @@ def _window_sizes(layer: conv.Convolving | pool.Pooling, x: TensorType, out: Ten
         padded = f"{i} + {before} + {after}" if before or after else str(i)
         spans = f"{reach(k, d)}" if d == 1 else f"({d}·({k} − 1) + 1)"
         held = i + before + after - reach(k, d)
-        cut = up and not equal(floor_div(held + (s - 1), s) + 1, o)
+        cut = up and floor_div(held + (s - 1), s) + 1 != o
         late = ", less one window that would start beyond the input" if cut else ""
         told.append(f"{left}({padded} − {spans}) / {s}{right} + 1 = {o}{late}")
     if x.rank == 3:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -10,10 +9,11 @@ from typing import Any, Final, Literal
 import click
 
 from netc.cli.files import STDIN, NetFile, read_net
-from netc.cli.output import say, show_diagnostics, tell
-from netc.errors import Diagnostic, NetError, Span, plural
+from netc.cli.output import say, say_json, show_diagnostics, tell
+from netc.errors import UNTOLD, Diagnostic, NetError, Span, plural, visible
 
 SCHEMA: Final = "netc.check/1"
+MOST_NAMED: Final = 20  # nets of a file
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def command(files: Sequence[str], form: str, strict: bool) -> int:
         for one in found:
             _show(one)
     else:
-        say(json.dumps(as_json(found) if form == "json" else as_sarif(found), indent=2, ensure_ascii=False))
+        say_json(as_json(found) if form == "json" else as_sarif(found))
     wrong = any(one.count("error") or (strict and one.count("warning")) for one in found)
     return 1 if wrong else 0
 
@@ -78,14 +78,19 @@ def check(file: str) -> Checked:
 
 def _show(one: Checked) -> None:
     """Diagnostics on stderr and, where there is none, what was checked on stdout."""
+    path = visible(one.path)
     if not one.diagnostics:
-        nets = f"{plural(len(one.nets), 'net')} ({', '.join(one.nets)})" if one.nets else "no net"
-        say(f"{one.path}: {nets}, no mistakes")
+        named = ", ".join(one.nets[:MOST_NAMED]) + (", …" if len(one.nets) > MOST_NAMED else "")
+        nets = f"{plural(len(one.nets), 'net')} ({named})" if one.nets else "no net"
+        say(f"{path}: {nets}, no mistakes")
         return
     show_diagnostics(one.diagnostics, one.sources)
-    counts = [(one.count("error"), "error"), (one.count("warning"), "warning")]
-    told = " and ".join(plural(count, noun) for count, noun in counts if count)
-    tell(f"\n{one.path}: {told}")
+    many = one.diagnostics[-1].code == UNTOLD  # which is no mistake of its own
+    counts = [(one.count("error") - many, "error"), (one.count("warning"), "warning")]
+    told = ("more than " if many else "") + " and ".join(
+        plural(count, noun) for count, noun in counts if count
+    )
+    tell(f"\n{path}: {told}")
 
 
 def as_json(found: Sequence[Checked]) -> dict[str, Any]:

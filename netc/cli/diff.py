@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from netc.cli.files import NetFile, chosen, input_option, read_net, set_option
-from netc.cli.output import say
+from netc.cli.output import say, say_json
 
 if TYPE_CHECKING:
     from netc.loading import Compiled, Loaded
@@ -64,7 +63,7 @@ def command(
             "only_a": only_a,
             "only_b": only_b,
         }
-        say(json.dumps(out, indent=2, ensure_ascii=False))
+        say_json(out)
         return
     parts = [diff_text(d) for d in found]
     parts += [f"{name}: only in {old.path}" for name in only_a] + [

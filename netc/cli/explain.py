@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, Final
 
 import click
 
-from netc.cli.output import say, width
+from netc.cli.output import say, say_json, width
 from netc.errors import did_you_mean
 
 SCHEMA: Final = "netc.explain/1"
@@ -67,7 +66,7 @@ def command(name: str | None, as_json: bool) -> None:
             "example": kind.example,
         }
         about |= {"choices": dict(kind.choices)} if kind.choices else {}
-    say(json.dumps({"schema": SCHEMA, **about}, indent=2, ensure_ascii=False))
+    say_json({"schema": SCHEMA, **about})
 
 
 def _list(as_json: bool) -> None:
@@ -85,7 +84,7 @@ def _list(as_json: bool) -> None:
             "names": {n: what for n, (what, _) in names.items()},
             "codes": codes,
         }
-        say(json.dumps(out, indent=2, ensure_ascii=False))
+        say_json(out)
         return
     limit = width(sys.stdout)
     lead = max(len(name) for name in names) + 2

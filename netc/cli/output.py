@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from netc.errors import Diagnostic, render_all
+from netc.errors import Diagnostic, render_all, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,8 @@ _PLAIN: Final = {
     "×": "x", "–": "-", "−": "-", "…": "~", "·": "*", "→": ">", "←": "<", "⌊": "[", "⌋": "]", "⌈": "[", "⌉": "]",
     "’": "'", "“": '"', "”": '"', "≥": ">", "≤": "<", "Σ": "S",
 }  # fmt: skip
+# Controls and what turns the direction of writing (CVE-2021-42574); JSON itself escapes U+0000 to U+001F.
+_UNSEEN: Final = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 _SEVERITY: Final = re.compile(r"^(error|warning)\[(\w+)\]", re.MULTILINE)
 
@@ -84,11 +86,35 @@ def console(stream: TextIO) -> Console:
     )
 
 
+MOST_ALIKE: Final = 10  # pieces of advice of one code that a reader is shown; the others are places
+
+
 def show_diagnostics(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:
-    """Diagnostics, each with the lines it quotes, to stderr."""
-    text = render_all(found, sources)
+    """Diagnostics, each with the lines it quotes, to stderr; of very many pieces of the same advice the first."""
+    of: dict[str, list[Diagnostic]] = {}
+    shown: list[Diagnostic] = []
+    for d in found:
+        alike = of.setdefault(d.code, [])
+        alike.append(d)
+        if d.severity == "error" or len(alike) <= MOST_ALIKE:
+            shown.append(d)
+    parts = [render_all(shown, sources)] if shown else []
+    parts += [
+        _more(code, alike[MOST_ALIKE:])
+        for code, alike in of.items()
+        if alike[0].severity == "warning" and len(alike) > MOST_ALIKE
+    ]
+    text = "\n\n".join(parts)
     if text:
         tell(_coloured(text) if wants_colour(sys.stderr) else text)
+
+
+def _more(code: str, rest: Sequence[Diagnostic]) -> str:
+    """One line in the place of many pieces of advice."""
+    lines = list(dict.fromkeys(d.span.line for d in rest))
+    places = ", ".join(map(str, lines[:MOST_ALIKE])) + (", …" if len(lines) > MOST_ALIKE else "")
+    line = "line" if len(lines) == 1 else "lines"
+    return f"warning[{code}]: the same {len(rest):,} times more, in {line} {places}; --format json lists them all"
 
 
 def _coloured(text: str) -> str:
@@ -101,7 +127,19 @@ def _coloured(text: str) -> str:
 def complain(message: str, what: str = "error") -> None:
     """One line on stderr: what went wrong, where there is no place in a file to point at."""
     shown = click.style(what, fg="red", bold=True) if wants_colour(sys.stderr) else what
-    tell(f"{shown}: {message}")
+    tell(f"{shown}: {_each_line(message)}")
+
+
+def _each_line(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def say_json(value: object) -> None:
+    """An object as JSON, to stdout.  What cannot be seen is escaped: the data are the same, and harm no terminal."""
+    import json
+
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    say(text if text.isascii() else _UNSEEN.sub(lambda m: f"\\u{ord(m.group()):04x}", text))
 
 
 def say(text: str, end: str = "\n") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netc.cli.files import chosen, file_argument, input_option, net_option, read_net, set_option
-from netc.cli.output import complain, console, is_terminal, say, show_diagnostics, width
+from netc.cli.output import complain, console, is_terminal, say, say_json, show_diagnostics, width
 
 if TYPE_CHECKING:
     from netc.analyze.report import NetReport
@@ -106,7 +105,7 @@ def _show(reports: Sequence[NetReport], form: str, depth: int | None) -> None:
     if form == "json":
         from netc.analyze.report import report_dict
 
-        say(json.dumps(report_dict(reports), indent=2, ensure_ascii=False))
+        say_json(report_dict(reports))
     elif form in ("csv", "md"):
         from netc.analyze.export import csv_text, markdown_text
 
@@ -140,7 +139,7 @@ def _region(nets: Mapping[str, Compiled], place: str, form: str) -> None:
         raise click.UsageError(wrong)
     if form == "json":
         regions = [region_dict(r) for r in found]
-        say(json.dumps({"schema": SCHEMA, "regions": regions}, indent=2, ensure_ascii=False))
+        say_json({"schema": SCHEMA, "regions": regions})
     else:
         say("\n\n".join(map(region_text, found)))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, Final
 
 import click
 
 from netc.analyze.table import cut
-from netc.cli.output import say, width
+from netc.cli.output import say, say_json, width
 from netc.errors import did_you_mean
 from netc.resources import spec_names, spec_path
 
@@ -38,7 +37,7 @@ def command(name: str | None, as_json: bool) -> None:
         return
     found = [_spec(each) for each in spec_names()]
     if as_json:
-        say(json.dumps({"schema": SCHEMA, "specs": found}, indent=2, ensure_ascii=False))
+        say_json({"schema": SCHEMA, "specs": found})
     else:
         _table(found)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from netc.errors import Note, did_you_mean, plural
-from netc.graph.evaluate import Evaluator, Failed, LayerValue
+from netc.errors import Note, plural
+from netc.graph.evaluate import Evaluator, Failed, LayerValue, hidden
+from netc.graph.frame import Names
 from netc.ir.program import Numbers, Own
 from netc.layers import LAYERS, ArgumentError, Layer, Word, said
 from netc.layers.args import Argument
 from netc.layers.initial import INITS, Initial
-from netc.sizes import Form
 from netc.syntax import ast
 
 TYPES: Final = ("int", "float", "bool", "str", "list", "layer")
@@ -45,7 +46,7 @@ def match(call: ast.Call, names: Sequence[str], at: Evaluator, what: str) -> dic
                 raise at.fail("E0206", f"`{what}` {takes}, and gets {len(call.arguments)}", a.span)
             name = names[i]
         if name not in names:
-            near = did_you_mean(name, names)
+            near = at.near(name, names)
             listed = f"it takes {', '.join(names)}" if names else "it takes none"
             raise at.fail("E0203", f"`{what}` has no argument `{name}`", a.span, help=near or listed)
         if name in out:
@@ -71,7 +72,8 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
             values[argument.name] = argument.convert(_word_or_value(a.value, argument, at))
         except ArgumentError as error:
             message = f"`{argument.name}` of `{call.name}` {error.message}"
-            help = error.help or (did_you_mean(a.value.id, at.scope) if isinstance(a.value, ast.Name) else "")
+            written = a.value.id if isinstance(a.value, ast.Name) else ""
+            help = written and (at.near(written, argument.words) or at.near(written, at.scope))
             at.fail("E0207", message, a.value.span, help=help)
             failed = True
         except Failed:
@@ -84,12 +86,10 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
 def _word_or_value(e: ast.Expr, argument: Argument, at: Evaluator) -> Any:
     """A bare name that nothing defines is a word where words are taken, and the argument says which ones.
 
-    `axis=H` is the axis, where an input has a size H too.
+    `axis=H` is the axis, where an input has a size H too, or a tensor is called so.
     """
-    if isinstance(e, ast.Name) and argument.words:
-        symbolic = e.id in argument.words and isinstance(at.scope.get(e.id), Form)
-        if e.id not in at.scope or symbolic:
-            return Word(e.id)
+    if isinstance(e, ast.Name) and argument.words and e.id not in at.scope:
+        return Word(e.id)
     return at(e, argument.words)
 
 
@@ -149,6 +149,9 @@ def _numbers(kind: str, value: Any, a: ast.Argument, at: Evaluator) -> Numbers:
             )
         return float(item)
 
+    at.spend(
+        getattr(value, "held", 0) // 8, a.value
+    )  # they are copied, and compared with those of other layers
     if not isinstance(value, list):
         help = "write rows as lists: [[1, 0, -1], [2, 0, -2], [1, 0, -1]]"
         message = f"`weight` of `{kind}` takes a list of numbers, not {said(value)}"
@@ -160,18 +163,18 @@ def bind_rule(e: ast.Expr, at: Evaluator) -> Initial:
     """The rule that `he` or `normal(0.01)` writes."""
     call = ast.Call(e.id, (), e.span, e.span) if isinstance(e, ast.Name) else e
     if not isinstance(call, ast.Call) or call.name not in INITS:
-        near = did_you_mean(call.name, INITS) if isinstance(call, ast.Call) else ""
+        near = at.near(call.name, INITS) if isinstance(call, ast.Call) else ""
         raise at.fail("E0207", f"`init` takes {', '.join(INITS)}", e.span, help=near)
     cls = INITS[call.name]
     return cls(**bind_fields(call, cls.arguments(), at))
 
 
 def bind_parameters(
-    call: ast.Call, parameters: Sequence[ast.Parameter], at: Evaluator, inside: dict[str, Any], what: str
+    call: ast.Call, parameters: Sequence[ast.Parameter], at: Evaluator, inside: Names, what: str
 ) -> dict[str, Any]:
     """The values of a block's parameters; defaults are evaluated in `inside`, the scope the block was written in."""
     given = match(call, [p.name.id for p in parameters], at, what)
-    values: dict[str, Any] = dict(inside)
+    values = ChainMap[str, Any]({}, inside)
     out: dict[str, Any] = {}
     for p in parameters:
         name = p.name.id
@@ -189,10 +192,11 @@ def bind_parameters(
 
 def layer_or_value(p: ast.Parameter, e: ast.Expr, at: Evaluator) -> Any:
     """A parameter of type `layer` takes a layer's name bare."""
-    if p.type and p.type.id == "layer" and isinstance(e, ast.Name) and e.id not in at.scope:
-        if e.id in LAYERS:
+    if p.type and p.type.id == "layer" and isinstance(e, ast.Name):
+        if e.id in LAYERS and (e.id not in at.scope or hidden(e.id, LAYERS, at.scope)):
             return LayerValue(ast.Call(e.id, (), e.span, e.span))
-        raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=did_you_mean(e.id, LAYERS))
+        if e.id not in at.scope:
+            raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=at.near(e.id, LAYERS))
     return at(e)
 
 
@@ -203,7 +207,7 @@ def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:
         return value
     if kind not in TYPES:
         assert p.type
-        near = did_you_mean(kind, TYPES) or f"a type is {', '.join(TYPES)}"
+        near = at.near(kind, TYPES) or f"a type is {', '.join(TYPES)}"
         raise at.fail("E0201", f"unknown type `{kind}`", p.type.span, help=near)
     fits = {
         "int": isinstance(value, int) and not isinstance(value, bool),
@@ -214,8 +218,7 @@ def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:
         "layer": isinstance(value, LayerValue),
     }[kind]
     if not fits:
-        shown = f"`{value.call.name}`" if isinstance(value, LayerValue) else said(value)
-        raise at.fail("E0207", f"`{p.name.id}` takes {article(kind)}, not {shown}", e.span)
+        raise at.fail("E0207", f"`{p.name.id}` takes {article(kind)}, not {said(value)}", e.span)
     return float(value) if kind == "float" else value
 
 

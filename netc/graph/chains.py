@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from netc.errors import Diagnostic, Note, Report, Span, did_you_mean, plural
+from netc.errors import Diagnostic, Note, Report, Span, plural
 from netc.graph.bind import bind_layer, bind_own, bind_parameters
+from netc.graph.count import Counter, TooMany, too_many
 from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, TensorValue
 from netc.graph.expansion import expansion
 from netc.graph.frame import (
     MAX_NESTING,
-    MAX_STEPS,
     TOO_DEEP,
     Definition,
     Flow,
     Frame,
+    bound,
     new_name,
 )
 from netc.graph.model import PLAIN, Node, Scope
-from netc.graph.names import calls
+from netc.graph.names import asks_for_a_size, calls
 from netc.graph.shared import SharedValue, define_shared, share
 from netc.graph.split import SPLIT, bind_split, parts
-from netc.graph.told import located, reason, written
+from netc.graph.told import check_operands, located, other_count, reasons, written
 from netc.ir.program import Own
 from netc.layers import LAYERS, Layer, LayerError, said
 from netc.layers.args import as_tuple
 from netc.syntax import ast
+from netc.syntax.lines import MAX_STEPS
 
 JOINS: Final = {"+": "add", "-": "sub", "*": "mul"}
 
@@ -40,6 +43,7 @@ class Chains:
         self.expanded: set[Definition] = set()  # blocks that have been
         self.done = 0  # steps
         self.deep = 0  # chains and braces that are being expanded
+        self.counter = Counter()
 
     def evaluator(self, frame: Frame) -> Evaluator:
         return Evaluator(self.report, frame.scope, frame.trace)
@@ -57,7 +61,7 @@ class Chains:
             flow = self.chain(statement.chain, inner)
             flows = flow if isinstance(flow, list) else [flow]
             if len(flows) != len(names):
-                raise self._other_count(statement, len(flows), at)
+                raise other_count(statement, len(flows), at)
             if len({n.id for n in names}) < len(names):
                 raise at.fail("E0204", "a name stands twice left of `=`", names[-1].span)
         except Failed:
@@ -69,15 +73,6 @@ class Chains:
             frame.defined[name.id] = name
             if not self.nodes[value.node].tensor:
                 self.nodes[value.node] = replace(self.nodes[value.node], tensor=name.id)
-
-    def _other_count(self, statement: ast.Assign, come: int, at: Evaluator) -> Failed:
-        names = statement.names
-        if len(names) == 1:
-            message, help = f"`{names[0].id}` would be a list of tensors", "join them: -> concat, -> add"
-            return at.fail("E0209", message, statement.chain.span, help=help)
-        message = f"{len(names)} names stand left of `=`, and {plural(come, 'tensor')} come{'s' if come == 1 else ''}"
-        come_label = "" if come > 1 else "one tensor: `split(n)` makes several, and blocks can"
-        return at.fail("E0210", message, names[0].span.to(names[-1].span), help=come_label)
 
     def shared(self, statement: ast.Shared, frame: Frame) -> None:
         """`shared enc = …`: the name of a step, or poison."""
@@ -158,7 +153,20 @@ class Chains:
         if self.deep > MAX_NESTING:
             raise at.fail("E0821", TOO_DEEP, step.span)
         if self.done > MAX_STEPS:
-            raise at.fail("E0820", f"a net is expanded into at most {MAX_STEPS:,} steps", step.span)
+            raise at.fail("E0820", too_many(self.done), step.span)
+
+    def _room(self, steps: int, step: ast.Step, frame: Frame) -> None:
+        """Refuses at once what comes to more steps than are left."""
+        if self.done + steps > MAX_STEPS:
+            raise self.evaluator(frame).fail("E0820", too_many(self.done + steps), step.span)
+
+    def _ahead(self, steps: tuple[ast.Step, ...], frame: Frame) -> None:
+        """Counts what the count before the expansion left out, for it did not know that these steps are taken."""
+        try:
+            self.counter.ahead(steps, frame, self.done)
+        except TooMany as many:
+            self.report.add(replace(many.diagnostic, trace=frame.trace))
+            raise Failed from None
 
     def look_on(self, steps: tuple[ast.Step, ...], frame: Frame) -> None:
         """Behind a mistake shapes are unknown, but names and arguments can still be wrong."""
@@ -207,8 +215,13 @@ class Chains:
         at = self.evaluator(frame)
         for condition, arm in step.arms:
             if at.condition(condition):
-                return self.steps(arm, flow, frame)
-        return self.steps(step.otherwise, flow, frame)
+                taken = arm
+                break
+        else:
+            taken = step.otherwise
+        if taken and any(asks_for_a_size(condition) for condition, _ in step.arms):
+            self._ahead(taken, frame)
+        return self.steps(taken, flow, frame)
 
     def _loop(self, step: ast.Loop, flow: Flow, frame: Frame) -> Flow:
         at = self.evaluator(frame)
@@ -216,6 +229,7 @@ class Chains:
         if not isinstance(found, list):
             raise at.fail("E0207", f"`for` goes through a list, not {said(found)}", step.items.span)
         items = cast("list[Any]", found)
+        self._room(len(items), step, frame)
         for turn, item in enumerate(items, 1):
             values = as_tuple(item) if step.unpacks else (item,)
             if values is None or len(values) != len(step.names):
@@ -223,10 +237,9 @@ class Chains:
                 raise at.fail(
                     "E0207", f"turn {turn} of `for` gives {said(item)} to {wanted}", step.items.span
                 )
-            scope = {**frame.scope, **dict(zip(step.names, values, strict=True))}
-            flow = self.steps(
-                step.body, flow, replace(frame, scope=scope, trace=(*frame.trace, f"turn {turn} of for"))
-            )
+            inner = replace(frame, trace=(*frame.trace, f"turn {turn} of for"))
+            with bound(frame.scope, dict(zip(step.names, values, strict=True))):
+                flow = self.steps(step.body, flow, inner)
         return flow
 
     def _repeat(self, step: ast.Repeat, flow: Flow, frame: Frame) -> Flow:
@@ -235,6 +248,7 @@ class Chains:
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             message = f"`*` repeats a whole number of times, 0 or more, not {said(count)}"
             raise at.fail("E0207", message, step.count.span)
+        self._room(count, step, frame)
         for turn in range(1, count + 1):
             self._count(step, frame)
             one = replace(frame, trace=(*frame.trace, f"copy {turn} of {count}")) if count > 1 else frame
@@ -284,9 +298,9 @@ class Chains:
         if value is POISON or isinstance(value, LayerValue):
             return Failed()
         frame.used.add(call.name)  # what was meant by it is not unused
-        shared = [name for name, v in frame.scope.items() if isinstance(v, SharedValue)]
-        help = did_you_mean(call.name, [*LAYERS, SPLIT, *frame.home.blocks, *shared])
         at = self.evaluator(frame)
+        shared = (name for name, v in frame.scope.items() if isinstance(v, SharedValue))
+        help = at.near(call.name, LAYERS, (SPLIT,), frame.home.blocks, shared)
         return at.fail("E0202", f"unknown layer `{call.name}`", call.name_span, help=help)
 
     def apply(
@@ -301,31 +315,19 @@ class Chains:
         own: Own = PLAIN,
     ) -> TensorValue:
         """A node for one layer; where it does not fit, the error points at the argument or operand to blame."""
-        self._operand_count(layer, operands, frame, span)
+        check_operands(layer, len(operands), span, self.evaluator(frame))
         try:
             known = expansion(layer, tuple(o.type for o in operands), own)
         except LayerError as error:
-            reasons = [
-                reason(e, o, other, frame.scope, self.nodes)
-                for e, o, other in zip(places, operands, reversed(operands), strict=False)
-            ]
+            why = [] if self.report.full else reasons(places, operands, frame.scope, self.nodes)
             spans = tuple(e.span for e in places)
-            self.report.add(located(error, operands, frame.trace, span, call, spans, reasons))
+            self.report.add(located(error, operands, frame.trace, span, call, spans, why))
             raise Failed from None
         name = label or frame.next_name(layer.kind)
         inputs = tuple(o.node for o in operands)
         node = Node(len(self.nodes), name, frame.scopes, layer, inputs, known, span, frame.trace, own=own)
         self.nodes.append(node)
         return TensorValue(node.id, known.type)
-
-    def _operand_count(self, layer: Layer, operands: list[TensorValue], frame: Frame, span: Span) -> None:
-        least, most = layer.operands
-        if least <= len(operands) <= (most or len(operands)):
-            return
-        takes = "one tensor" if most == 1 else f"{least} tensors" if most else f"{least} tensors or more"
-        help = "join them: -> concat, -> add" if most == 1 else "list them: [a, b]"
-        message = f"`{layer.kind}` takes {takes}, and gets {len(operands)}"
-        raise self.evaluator(frame).fail("E0307", message, span, help=help)
 
     def _use(self, shared: SharedValue, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
         """One use of a shared step: expanded as it is written, with the weights of the first use."""
@@ -352,7 +354,7 @@ class Chains:
     def _block(self, called: Definition, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
         at, block = self.evaluator(frame), called.block
         settings = called.home.settings
-        values = bind_parameters(call, block.parameters, at, dict(settings), block.name.id)
+        values = bind_parameters(call, block.parameters, at, settings, block.name.id)
         self.expanded.add(called)
         operands = flow if isinstance(flow, list) else [flow]
         if len(operands) != len(block.inputs):
@@ -361,7 +363,7 @@ class Chains:
             raise at.fail("E0307", message, call.span)
         text = written(call, values)
         name = label or frame.next_name(block.name.id.lower())
-        scope = {**settings, **values}
+        scope = ChainMap[str, Any](dict(values), settings)
         scope.update((i.id, o) for i, o in zip(block.inputs, operands, strict=True))
         inner = Frame(
             called.home,
@@ -395,7 +397,7 @@ class Chains:
             try:
                 if name.id not in inner.scope:
                     message = f"block `{block.name.id}` gives `{name.id}`, and does not define it"
-                    help = did_you_mean(name.id, inner.defined)
+                    help = at.near(name.id, inner.defined)
                     raise at.fail("E0201", message, name.span, help=help)
                 value = at.lookup(name.id, name.span)
                 if not isinstance(value, TensorValue):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from netc.errors import Diagnostic, Note, Report, did_you_mean
 from netc.graph.bind import bind_parameters, layer_or_value, typed
 from netc.graph.chains import Chains
+from netc.graph.circles import circles
 from netc.graph.count import TooMany, count
 from netc.graph.evaluate import POISON, Evaluator, Failed, TensorValue
 from netc.graph.frame import Definition, Frame, Home, new_name
@@ -23,6 +24,8 @@ from netc.graph.shared import SharedValue
 from netc.layers import LAYERS
 from netc.syntax import ast
 from netc.types import N
+
+MOST_ENDS: Final = 5  # tensors that nothing reads, in a suggestion
 
 
 @dataclass(slots=True)
@@ -58,14 +61,35 @@ def elaborate(
         homes[other.path] = _home(other, homes, imported, {}, out, report)
     home = _home(file, homes, imported, given, out, report)
     out.settings = home.settings
+    reads = _reads(file)
     for item in file.items:
         if isinstance(item, ast.Net):
-            graph = _net(item, file, home, given, out, report)
+            graph = _net(item, reads, home, given, out, report)
             if graph:
                 out.graphs[item.name.id] = graph
     for called in home.blocks.values():
         if called not in out.expanded and called.home is home:
             _look_into(called, Chains(report))
+    return out
+
+
+@dataclass(slots=True)
+class _Reads:
+    """What the train blocks of a file read, of any net and of one; what is broken may read all of its names."""
+
+    of_all: set[str] = field(default_factory=set[str])
+    of_net: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+
+
+def _reads(file: ast.File) -> _Reads:
+    out = _Reads()
+    for item in file.items:
+        if isinstance(item, ast.Broken):
+            out.of_all |= item.names
+        elif isinstance(item, ast.Train):
+            names = {n for s in item.body if isinstance(s, ast.Setting) for n in tensors(s.chain.source)}
+            known = out.of_net.setdefault(item.net.id, set()) if item.net else out.of_all
+            known |= names
     return out
 
 
@@ -122,7 +146,7 @@ def _import(item: ast.Import, file: ast.File | None, other: Home | None, home: H
 def _not_there(name: ast.Ident, item: ast.Import, file: ast.File, other: Home, report: Report) -> None:
     nets = [i.name.id for i in file.items if isinstance(i, ast.Net)]
     message = f"`{item.path.value}` has no block or parameter `{name.id}`"
-    help = did_you_mean(name.id, [*other.blocks, *other.settings])
+    help = "" if report.full else did_you_mean(name.id, [*other.blocks, *other.settings])
     if name.id in nets:
         help = f"`{name.id}` is a net, and blocks and parameters are imported; make it a block"
     report.add(Diagnostic("E0201", message, name.span, help=help))
@@ -172,22 +196,15 @@ def _file_param(
 
 
 def _recursion(blocks: Mapping[str, ast.Block], report: Report) -> list[str]:
-    """Blocks that would expand themselves, by whatever way, each an error."""
-    found: list[str] = []
+    """Blocks that would expand themselves, by whatever way: one error a circle."""
     called = {name: {c.name for s in block.body for c in calls(_steps(s))} for name, block in blocks.items()}
-    for name in list(blocks):
-        reached: set[str] = set()
-        todo = [c for c in called[name] if c in blocks]
-        while todo:
-            callee = todo.pop()
-            if callee not in reached:
-                reached.add(callee)
-                todo += [c for c in called.get(callee, ()) if c in blocks]
-        if name in reached:
-            message = f"block `{name}` expands itself, so it would never end"
-            report.add(Diagnostic("E0503", message, blocks[name].name.span))
-            called[name] = set()
-            found.append(name)
+    found: list[str] = []
+    for circle in circles(called):
+        found += circle
+        for name in circle:
+            if name == circle[0] or name in called[name]:  # the others end where the first one is mended
+                message = f"block `{name}` expands itself, so it would never end"
+                report.add(Diagnostic("E0503", message, blocks[name].name.span))
     return found
 
 
@@ -206,7 +223,7 @@ def _steps(statement: ast.BlockStatement) -> tuple[ast.Step, ...]:
 
 def _net(
     net: ast.Net,
-    file: ast.File,
+    reads: _Reads,
     home: Home,
     given: Mapping[str, Any],
     out: Elaborated,
@@ -233,10 +250,11 @@ def _net(
             for name in frame.defined
             if name not in frame.used and not isinstance(frame.scope[name], SharedValue)
         ] or ["NAME"]
-        help = f"add `output {', '.join(ends)}`"
+        shown = ", ".join(ends[:MOST_ENDS]) + (", …" if len(ends) > MOST_ENDS else "")
+        help = f"add `output {shown}`"
         report.add(Diagnostic("E0502", f"net `{net.name.id}` has no output", net.name.span, help=help))
     else:
-        _unused(net, file, frame, report)
+        _unused(net, reads, frame, report)
     tensors = {k: v.node for k, v in frame.scope.items() if isinstance(v, TensorValue)}
     out.expanded |= chains.expanded
     lost = frozenset(k for k, v in frame.scope.items() if v is POISON)
@@ -338,16 +356,9 @@ def _output(
         return
 
 
-def _unused(net: ast.Net, file: ast.File, frame: Frame, report: Report) -> None:
+def _unused(net: ast.Net, reads: _Reads, frame: Frame, report: Report) -> None:
     """A tensor that nothing reads is a mistake; what a train block of this net reads counts."""
-    read = set(frame.used)
-    for item in file.items:
-        if isinstance(item, ast.Train) and (item.net is None or item.net.id == net.name.id):
-            read |= {
-                name for s in item.body if isinstance(s, ast.Setting) for name in tensors(s.chain.source)
-            }
-        elif isinstance(item, ast.Broken):
-            read |= item.names
+    read = frame.used | reads.of_all | reads.of_net.get(net.name.id, set[str]())
     inputs = {s.name.id for s in net.body if isinstance(s, ast.Input)}
     for ident in frame.unused(read):
         name, help = ident.id, "use it, list it as an output, or remove it"

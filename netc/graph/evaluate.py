@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
+from netc import budget
 from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
 from netc.graph.symbolic import arithmetic, ordered, same
 from netc.layers import LAYERS, Word, said
 from netc.sizes import Form, Size, floor_div
 from netc.syntax import ast
+from netc.syntax.lines import MAX_LIST
 from netc.types import TensorType
 
 MAX_INT: Final = 2**63 - 1
-MAX_LIST: Final = 10_000
+MAX_HELD: Final = 100_000  # values in a list and in the lists in it
+MAX_DEEP: Final = 64
 AXES: Final = {4: "NCHW", 3: "NCL", 2: "NC", 1: "N"}
 
 
@@ -37,6 +40,9 @@ class TensorValue:
     node: int
     type: TensorType
 
+    def __str__(self) -> str:
+        return f"the tensor {self.type!r}"
+
 
 @dataclass(frozen=True, slots=True)
 class LayerValue:
@@ -44,8 +50,44 @@ class LayerValue:
 
     call: ast.Call
 
+    def __str__(self) -> str:
+        return f"the layer `{self.call.name}`"
+
+
+class ListValue(list[Any]):
+    """A list of the language.  `held` counts what is in it and in the lists in it, `deep` how they nest."""
+
+    __slots__ = ("deep", "held")
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        super().__init__(items)
+        self.held, self.deep = _measured(self)
+
+
+class TupleValue(tuple[Any, ...]):
+    """A tuple of the language, counted in the same way."""
+
+    held: int
+    deep: int
+
+    def __new__(cls, items: Iterable[Any]) -> TupleValue:
+        made = super().__new__(cls, items)
+        made.held, made.deep = _measured(made)
+        return made
+
+
+def _measured(items: Sequence[Any]) -> tuple[int, int]:
+    inner = [i for i in items if isinstance(i, ListValue | TupleValue)]
+    return len(items) + sum(i.held for i in inner), 1 + max((i.deep for i in inner), default=0)
+
+
+def hidden(name: str, words: Iterable[str], scope: Namespace) -> bool:
+    """Whether a word is meant where a tensor or a symbolic size has its name, for neither is ever an argument."""
+    return name in words and isinstance(scope.get(name), TensorValue | Form)
+
 
 Namespace = Mapping[str, Any]
+Held = TypeVar("Held", ListValue, TupleValue)
 Facts = Mapping[str, Callable[["Evaluator", ast.Call], Any]]
 
 
@@ -77,12 +119,16 @@ class Evaluator:
         self.report.add(Diagnostic(code, message, span, label, notes, self.trace, help))
         return Failed()
 
+    def near(self, name: str, *known: Iterable[str]) -> str:
+        """A suggestion, if the mistake is one that will be told."""
+        return "" if self.report.full else did_you_mean(name, [k for names in known for k in names])
+
     # ---- names --------------------------------------------------------------------------------------------
 
     def lookup(self, name: str, span: Span, what: str = "name", also: Iterable[str] = ()) -> Any:
         if name not in self.scope:
-            known = [*self.scope, *also]
-            raise self.fail("E0201", f"unknown {what} `{name}`", span, help=did_you_mean(name, known))
+            help = self.near(name, self.scope, also)
+            raise self.fail("E0201", f"unknown {what} `{name}`", span, help=help)
         value = self.scope[name]
         if value is POISON:
             raise Failed
@@ -91,18 +137,20 @@ class Evaluator:
     # ---- expressions --------------------------------------------------------------------------------------
 
     def __call__(self, e: ast.Expr, words: tuple[str, ...] = ()) -> Any:
-        """The value of `e`; a bare name among `words` stands for itself unless the scope defines it."""
+        """The value of `e`; a bare name among `words` stands for itself unless the scope has a value of that name."""
         match e:
+            case ast.Number(wrong=True):
+                raise Failed
             case ast.Number() | ast.String() | ast.Bool():
                 return e.value
             case ast.Name(name, span):
-                if name not in self.scope and name in words:
+                if name in words and (name not in self.scope or hidden(name, words, self.scope)):
                     return Word(name)
                 return self.lookup(name, span, also=words)
             case ast.ListExpr(items):
-                return [self(item, words) for item in items]
+                return self._held(ListValue(self(item, words) for item in items), e)
             case ast.TupleExpr(items):
-                return tuple(self(item, words) for item in items)
+                return self._held(TupleValue(self(item, words) for item in items), e)
             case ast.Attribute():
                 return self._attribute(e)
             case ast.Unary(op, operand, _):
@@ -113,6 +161,23 @@ class Evaluator:
                 return compare(e.op, self(e.left, words), self(e.right, words), e, self)
             case ast.Call():
                 return self._call(e)
+
+    def _held(self, value: Held, e: ast.Expr) -> Held:
+        """A list or tuple within the limits: parameters can nest what no text could."""
+        if value.deep > MAX_DEEP:
+            raise self.fail("E0806", f"lists stand in one another more than {MAX_DEEP} deep", e.span)
+        if value.held > MAX_HELD:
+            message = f"this holds {value.held:,} values, and at most {MAX_HELD:,} may stand in one another"
+            raise self.fail("E0820", message, e.span)
+        self.spend(len(value) // budget.ITEMS, e)
+        return value
+
+    def spend(self, units: int, e: ast.Expr) -> None:
+        """Takes what an expression costs from what the file may cost."""
+        if units and not budget.spend(units):
+            if not self.report.full and budget.first():
+                self.fail("E0820", "the expressions of this file take too long to evaluate", e.span)
+            raise Failed
 
     def _attribute(self, e: ast.Attribute) -> Any:
         value = self(e.of)
@@ -131,7 +196,8 @@ class Evaluator:
         parts: dict[str, Any] = getattr(value, "parts", {})  # a fact, such as a receptive field
         if e.name in parts:
             return parts[e.name]
-        raise self.fail("E0208", f"{said(value)} has no `.{e.name}`", e.span)
+        help = f"it has .{', .'.join(parts)}" if parts else ""
+        raise self.fail("E0208", f"{said(value)} has no `.{e.name}`", e.span, help=help)
 
     def _unary(self, op: str, value: Any, e: ast.Unary) -> Any:
         if op == "not":
@@ -154,13 +220,14 @@ class Evaluator:
             if left == (e.op == "or"):
                 return left
             return self._truth(self(e.right), e.right)
+        self.spend(1, e)
         a: Any = self(e.left)
         b: Any = self(e.right)
         if e.op == "+" and _both_lists(a, b):
             if len(a) + len(b) > MAX_LIST:
                 message = f"a list of {len(a) + len(b):,} is longer than the limit of {MAX_LIST:,}"
                 raise self.fail("E0820", message, e.span)
-            return [*a, *b]
+            return self._held(ListValue([*a, *b]), e)
         if isinstance(a, Form) or isinstance(b, Form):
             return arithmetic(e, a, b, self)
         for value, side in ((a, e.left), (b, e.right)):
@@ -200,10 +267,8 @@ class Evaluator:
             return _FUNCTIONS[e.name](self, e, [self(a.value) for a in e.arguments])
         if e.name in LAYERS:
             return LayerValue(e)
-        known = [*self.facts, "floor", "ceil", *_FUNCTIONS, *LAYERS]
-        raise self.fail(
-            "E0201", f"unknown function `{e.name}`", e.name_span, help=did_you_mean(e.name, known)
-        )
+        help = self.near(e.name, self.facts, ("floor", "ceil"), _FUNCTIONS, LAYERS)
+        raise self.fail("E0201", f"unknown function `{e.name}`", e.name_span, help=help)
 
     def _rounded(self, e: ast.Call) -> Size:
         """`floor(a / b)` and `ceil(a / b)` of a size or an int and an int: the division need not come out even."""
@@ -233,7 +298,8 @@ def _is_number(value: Any) -> bool:
 def compare(op: str, a: Any, b: Any, e: ast.Compare, at: Evaluator) -> bool:
     """`a op b`, which for an order must be numbers."""
     if op in ("==", "!="):
-        return same(a, b) == (op == "==")
+        at.spend(1 + 2 * getattr(a, "held", 0) // budget.ITEMS, e)
+        return same(a, b, e, at) == (op == "==")
     if isinstance(a, Form) or isinstance(b, Form):
         return ordered(op, a, b, e, at)
     for value, side in ((a, e.left), (b, e.right)):
@@ -261,7 +327,8 @@ def _range(at: Evaluator, e: ast.Call, values: list[Any]) -> list[int]:
         raise at.fail(
             "E0820", f"a range of {len(numbers):,} is longer than the limit of {MAX_LIST:,}", e.span
         )
-    return list(numbers)
+    at.spend(len(numbers) // budget.ITEMS, e)
+    return ListValue(numbers)
 
 
 def _extreme(pick: Callable[[list[int]], int]) -> Callable[[Evaluator, ast.Call, list[Any]], int]:

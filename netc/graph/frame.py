@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from netc.errors import Note, Span, nearest
+from netc.errors import MOST_TOLD, Note, Span, nearest
 from netc.graph.evaluate import POISON, Evaluator, TensorValue
 from netc.graph.model import Scope
 from netc.syntax import ast
 
-MAX_STEPS: Final = 200_000  # of one net, when all blocks and repetitions are expanded
 MAX_NESTING: Final = 64  # blocks and braces in one another; each takes up to seven of Python's 1,000 frames
 TOO_DEEP: Final = f"blocks and braces stand in one another more than {MAX_NESTING} deep"
 
@@ -34,12 +35,30 @@ class Definition:
     home: Home
 
 
+Names = MutableMapping[str, Any]  # a body's own, over those of its file
+
+
+@contextmanager
+def bound(scope: Names, values: Mapping[str, Any]) -> Generator[None]:
+    """Gives names their values for a while; a copy of the scope would cost as much as all its names."""
+    before = {name: scope[name] for name in values if name in scope}
+    scope.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            if name in before:
+                scope[name] = before[name]
+            else:
+                del scope[name]
+
+
 @dataclass(slots=True)
 class Frame:
     """One body under expansion: a net's, or one turn of a block's."""
 
     home: Home
-    scope: dict[str, Any]
+    scope: Names
     scopes: tuple[Scope, ...]
     trace: tuple[str, ...]
     counts: Counter[str] = field(default_factory=Counter[str])  # how many of each kind have been named
@@ -60,7 +79,8 @@ class Frame:
 
     def unused(self, read: set[str]) -> list[ast.Ident]:
         """What the body defines and nothing reads; a slip of the pen, told already, leaves nothing unused."""
-        used = read | {nearest(name, self.defined) for name in read if name not in self.scope}
+        slips = sorted(name for name in read if name not in self.scope)[:MOST_TOLD]
+        used = read | {nearest(name, self.defined) for name in slips}
         return [
             ident
             for name, ident in self.defined.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from netc.syntax import ast
 
@@ -36,3 +36,49 @@ def tensors(e: ast.Expr) -> set[str]:
             return tensors(e.left) | tensors(e.right)
         case _:
             return set()
+
+
+def mentioned(node: ast.Step | ast.Expr) -> set[str]:
+    """Every name that a step or an expression may look up, those of layers and blocks too."""
+    return {
+        part.id if isinstance(part, ast.Name) else part.name
+        for part in _walk(node)
+        if isinstance(part, ast.Name | ast.Call)
+    }
+
+
+def asks_for_a_size(e: ast.Expr) -> bool:
+    """Whether an expression may depend on the size of a tensor: `x.C`."""
+    return any(isinstance(part, ast.Attribute) for part in _walk(e))
+
+
+def _walk(node: ast.Step | ast.Expr) -> Iterator[ast.Step | ast.Expr]:
+    todo = [node]
+    while todo:
+        yield (part := todo.pop())
+        todo += _parts(part)
+
+
+def _parts(node: ast.Step | ast.Expr) -> Iterable[ast.Step | ast.Expr]:
+    match node:
+        case ast.Call():
+            return [a.value for a in node.arguments]
+        case ast.Labelled():
+            return (node.call,)
+        case ast.Repeat():
+            return node.step, node.count
+        case ast.Loop():
+            return node.items, *node.body
+        case ast.Branch():
+            arms = [part for condition, arm in node.arms for part in (condition, *arm)]
+            return *arms, *node.otherwise
+        case ast.ListExpr() | ast.TupleExpr():
+            return node.items
+        case ast.Binary() | ast.Compare():
+            return node.left, node.right
+        case ast.Unary():
+            return (node.operand,)
+        case ast.Attribute():
+            return (node.of,)
+        case _:
+            return ()

@@ -10,6 +10,7 @@ from netc.errors import Note, Span
 from netc.graph.evaluate import Evaluator
 from netc.graph.frame import Frame, new_name
 from netc.graph.model import Node, Weight
+from netc.graph.names import mentioned
 from netc.layers import LAYERS
 from netc.syntax import ast
 
@@ -41,7 +42,9 @@ def define_shared(statement: ast.Shared, frame: Frame, at: Evaluator) -> None:
         what = "layer" if name.id in LAYERS else "block"
         raise at.fail("E0204", f"`{name.id}` is the name of a {what}", name.span)
     frame.labels.setdefault(name.id, name.span)
-    here = Frame(frame.home, dict(frame.scope), frame.scopes, frame.trace)
+    # What the step looks up, as it is here: names that are given later are not meant.
+    seen = {n: frame.scope[n] for n in mentioned(statement.step) if n in frame.scope}
+    here = Frame(frame.home, seen, frame.scopes, frame.trace)
     frame.scope[name.id] = SharedValue(name, statement.step, here)
     frame.defined[name.id] = name
 

@@ -15,6 +15,9 @@ from netc.ir.program import Equation, Program
 from netc.ops.fused import Expression, Step, fused
 from netc.ops.primitive import Value
 
+MOST_MEMBERS: Final = (
+    64  # equations of one loop: it stays in the instruction cache, and chains fuse in linear time
+)
 MOST_ARRAYS: Final = 12  # operands and results of one loop: more streams than a core's prefetcher follows
 
 
@@ -77,6 +80,8 @@ def _grow(eq: Equation, group_of: dict[Value, _Group], readers: Readers, place: 
     for v in eq.inputs:
         candidate = group_of.get(v)
         if candidate is None or candidate.closed or candidate in joined or v.type != eq.outputs[0].type:
+            continue
+        if len(candidate.members) + len(group.members) > MOST_MEMBERS:
             continue
         wider = _Group([*candidate.members, *group.members], place)
         if wider.arrays(readers) <= MOST_ARRAYS:

@@ -13,7 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from typing import Any, Final, Literal, cast
 
-from netc.errors import did_you_mean
+from netc.errors import visible
 from netc.ops.windows import Padding, Pair
 
 Pad = Padding | Literal["half", "same"]
@@ -38,7 +38,6 @@ class ArgumentError(Exception):
     """A value that an argument does not take; the text completes "`stride` …"."""
 
     message: str
-    help: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def said(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f'"{value}"'
+        return f'"{visible(value)}"'
     if isinstance(value, list):
         return "a list"
     if (items := as_tuple(value)) is not None:
@@ -186,8 +185,7 @@ def word(*choices: str, default: Any = MISSING) -> Any:
 
     def convert(value: Any) -> str:
         if not isinstance(value, Word) or value.id not in choices:
-            near = did_you_mean(value.id, choices) if isinstance(value, Word) else ""
-            raise ArgumentError(f"takes {' or '.join(f'`{c}`' for c in choices)}, not {said(value)}", near)
+            raise ArgumentError(f"takes {' or '.join(f'`{c}`' for c in choices)}, not {said(value)}")
         return value.id
 
     return _spec(" or ".join(choices), convert, default, choices)
@@ -200,8 +198,7 @@ def text(*, what: str, default: Any = MISSING, words: tuple[str, ...] = (), defa
         if isinstance(value, Word) and value.id in words:
             return value
         if not isinstance(value, str) or not value:
-            near = did_you_mean(value.id, words) if isinstance(value, Word) else ""
-            raise ArgumentError(f"takes {what}, not {said(value)}", near)
+            raise ArgumentError(f"takes {what}, not {said(value)}")
         return value
 
     return _spec(what, convert, default, words, default_text)
@@ -242,10 +239,7 @@ def _as_padding(value: Any) -> Pad:
             return (0, 0), (0, 0)
         if value.id in ("half", "same"):
             return value.id
-        raise ArgumentError(
-            f"takes an int, (h, w), ((t, b), (l, r)), valid, half or same, not {said(value)}",
-            did_you_mean(value.id, ("valid", "half", "same")),
-        )
+        raise ArgumentError(f"takes an int, (h, w), ((t, b), (l, r)), valid, half or same, not {said(value)}")
     return _as_sides(value)
 
 

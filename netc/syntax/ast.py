@@ -21,6 +21,7 @@ class Number:
     value: int | float
     text: str  # as written: `60_000`, `5e-4`
     span: Span
+    wrong: bool = False  # it is no number, or too large, which is told already
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,12 +39,12 @@ class Builder:
         return tuple(self.ident(t) for t in tokens)
 
     def number(self, token: Token) -> ast.Number:
-        """The number as written, and its value.  One that is wrong is told of, and stands as 1."""
+        """The number as written, and its value.  One that is wrong is told of, and marked."""
         span = token.span(self.path)
         value, wrong = number_value(token.text, span)
         if wrong:
             self.report.add(wrong)
-        return ast.Number(value, token.text, span)
+        return ast.Number(value, token.text, span, wrong is not None)
 
     def fold(self, children: Children, span: Span) -> ast.Expr:
         """`a + b - c`, from the left."""
@@ -149,18 +149,17 @@ def number_value(text: str, span: Span) -> tuple[int | float, Diagnostic | None]
         return 1, Diagnostic("E0106", f"`{shown}` is not a number", span, help=_number_help(text))
     _, fraction, exponent, suffix = match.groups()
     help_ = "" if exponent else f"the largest integer is {MAX_INT}"
-    too_large = Diagnostic("E0805", "this number is too large", span, help=help_)
     if len(text) > MAX_DIGITS:
         message = f"this number has more than {MAX_DIGITS} characters, the most netc reads"
         return 1, Diagnostic("E0805", message, span)
     plain = text.rstrip("KMG").replace("_", "")
     if float(plain) * _FACTOR[suffix] == float("inf"):
-        return 1, too_large
+        return 1, Diagnostic("E0805", f"the number `{text}` is too large", span, help=help_)
     if exponent or (fraction and not suffix):
         return float(plain) * _FACTOR[suffix], None
     exact = Decimal(plain) * _FACTOR[suffix]
     if exact > MAX_INT:
-        return 1, too_large
+        return 1, Diagnostic("E0805", f"the number `{text}` is too large", span, help=help_)
     return int(exact) if exact == exact.to_integral_value() else float(exact), None
 
 

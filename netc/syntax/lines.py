@@ -16,6 +16,9 @@ from netc.syntax.scan import Token
 from netc.syntax.words import bad_character
 
 MAX_NESTING = 64  # brackets in brackets in one statement
+MAX_STEPS = 200_000  # of one net, when all blocks and repetitions are expanded
+MAX_LIST = 10_000  # items between two brackets
+MAX_INSIDE = 100_000  # numbers, names and signs between the brackets of an argument or list, nested ones too
 
 _CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 _OPENER = {closer: opener for opener, closer in _CLOSER.items()}
@@ -29,6 +32,7 @@ _ITEM = {
     "PARAM": ("NAME",),
     "FROM": ("STRING",),
 }
+ITEMS = frozenset(_ITEM)  # words that begin what stands at the top level
 # A line that ends in one of these goes on, the writer thought.
 _DANGLING = frozenset(
     {"_ARROW", "EQUAL", "COMMA", "PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "COMPARE", "AND", "OR", "NOT"}
@@ -42,7 +46,7 @@ class Line:
     kind: Literal["open", "statement", "close", "item"]
     tokens: list[Token]
     reported: bool  # its mistake has been told; another would be a consequence
-    deep: bool = False  # its brackets are nested deeper than MAX_NESTING, so it is not parsed
+    deep: bool = False  # it is over a limit of nesting or length, so it is not parsed
 
 
 class Splitter:
@@ -151,6 +155,9 @@ class _Statement:
         self.branches = False  # an `if` or `for` waits for its `{`
         self.reported = False
         self.deep = False
+        self.arrows = 0
+        self.inside = 0  # tokens since the brackets opened that hold no layers
+        self.commas: dict[int, int] = {}  # in the brackets that are open, by how deep they are
 
     def line(self) -> Line:
         s = self.s
@@ -193,6 +200,7 @@ class _Statement:
     def _take(self, token: Token) -> bool:
         """Adds a token; whether it opened a body."""
         kind = token.type
+        self._limit(token)
         if kind in _CLOSER:
             if kind == "LBRACE":
                 while self.open and self.open[-1].type != "LBRACE":
@@ -208,6 +216,7 @@ class _Statement:
                     "E0806", f"brackets are nested deeper than {MAX_NESTING}, the most netc reads", token
                 )
             self.open.append(token)
+            self.commas[len(self.open)] = 0
         elif kind in _OPENER:
             closer = self._close(token)
             if closer is None:
@@ -219,6 +228,32 @@ class _Statement:
             self.branches = not self.is_header
         self.out.append(token)
         return False
+
+    def _limit(self, token: Token) -> None:
+        """Tells of what is too long before it is parsed, which takes ten times as long as to split it."""
+        if token.type == "_ARROW":
+            self.arrows += 1
+            if self.arrows == MAX_STEPS + 1:
+                message = f"this statement has more than {MAX_STEPS:,} layers, the most that a net may have"
+                self._too_long(message, token)
+        elif not self.open or self.open[-1].type == "LBRACE":
+            self.inside = 0
+        else:
+            self.inside += 1
+            deep = len(self.open)
+            if token.type == "COMMA":
+                self.commas[deep] += 1
+            if self.commas[deep] == MAX_LIST:
+                self._too_long(
+                    f"this list has more than {MAX_LIST:,} items, the most netc reads", self.open[-1]
+                )
+            elif self.inside > MAX_INSIDE:
+                message = f"these brackets hold more than {MAX_INSIDE:,} numbers, names and signs"
+                self._too_long(message, self.open[-1])
+
+    def _too_long(self, message: str, token: Token) -> None:
+        self.deep = True
+        self._tell("E0820", message, token)
 
     def _close(self, token: Token) -> Token | None:
         """The closer that is meant, or None where it closes nothing."""

@@ -15,6 +15,8 @@ MAX_DEPTH = 200  # of a statement's tree, so that a walk over it never meets Pyt
 # Rules that nest the tree once for so many of their children: `a + b + c` is `(a + b) + c`.
 _FOLDS = {"or_expr": 1, "and_expr": 1, "not_expr": 1, "negative": 1, "attribute": 1, "sum": 2, "product": 2}
 
+_WHOLE = frozenset({"net", "block", "train", "file"})  # made after the statements in them have been taken
+
 
 class Unexpected(Exception):
     """The token fits nowhere here."""
@@ -119,7 +121,7 @@ class Machine:
             value: Value = children if isinstance(children, _Inlined) else _Inlined(children)
         else:
             depth += (len(children) - 1) // _FOLDS[rule.name] if rule.name in _FOLDS else 1
-            if depth > MAX_DEPTH and place:
+            if depth > MAX_DEPTH and place and rule.name not in _WHOLE:
                 raise TooDeep(place)
             value = self.build(rule.name, children, place or (1, 1, 1, 1))
         self._push(self.tables.actions[self.states[-1]][rule.origin], value, place, depth)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
 from netc.errors import Diagnostic, Report, Span
 from netc.syntax import ast
 from netc.syntax.build import Builder
-from netc.syntax.lines import Line, Splitter
+from netc.syntax.lines import ITEMS, Line, Splitter
 from netc.syntax.machine import MAX_DEPTH, Machine, TooDeep, Unexpected
-from netc.syntax.scan import Token, read, scan, too_large, unseen
+from netc.syntax.scan import Token, read, scan, too_large, too_many, unseen
 from netc.syntax.tables import tables
 from netc.syntax.words import Context, Place, explain, misplaced_version, too_deep
 
 __all__ = ["parse", "read"]
 
-MOST_TOLD = 100  # mistakes of one file
+MAX_ITEMS = 5_000  # of one file
 
 _BODIES: dict[str, Place] = {"NET": "net", "BLOCK": "block", "TRAIN": "train"}
 # What a body's first line is taken for where it cannot be parsed, so that the body still can.
@@ -39,31 +40,40 @@ def parse(text: str, path: str) -> tuple[ast.File, tuple[Diagnostic, ...]]:
     large = too_large(text, path)
     if large:
         return ast.File(path, (), (), text), (large,)
-    hidden = unseen(text, path)
-    told = {d.span.line for d in hidden}
-    report = Report(list(hidden))
+    report = _Readable(unseen(text, path))
     tokens, comments = scan(text, path)
-    found = _Some()
-    parser = _Parser(path, found)
-    for line in Splitter(tokens, path, found).lines():
+    lines = [] if too_many(tokens, path) else Splitter(tokens, path, report).lines()
+    large = too_many(tokens, path) or _too_many_items(lines, path)
+    if large:
+        return ast.File(path, (), (), text), (large,)
+    parser = _Parser(path, report)
+    for line in lines:
         parser.line(line)
     items = _with_docs(parser.finish(), comments)
-    _check_version(items, found)
-    for d in found.items:
-        # A character that cannot be seen is told of already; that it fits nowhere is no second mistake.
-        if d.code != "E0108" or d.span.line not in told:
-            report.add(d)
+    _check_version(items, report)
     return ast.File(path, items, tuple(comments), text), report.sorted()
 
 
-class _Some(Report):
-    """A report that stops at MOST_TOLD; a file that is no `.net` file at all has a mistake on each line."""
+def _too_many_items(lines: list[Line], path: str) -> Diagnostic | None:
+    firsts = [line.tokens[0] for line in lines if line.kind in ("open", "item")]
+    items = [first for first in firsts if first.type in ITEMS]
+    if len(items) <= MAX_ITEMS:
+        return None
+    message = f"this file has more than {MAX_ITEMS:,} nets, blocks and parameters, the most netc reads"
+    return Diagnostic("E0802", message, items[MAX_ITEMS].span(path))
+
+
+class _Readable(Report):
+    """A report of a file in which some characters cannot be seen: that these fit nowhere is no second mistake."""
+
+    def __init__(self, unseen: Iterable[Diagnostic]) -> None:
+        super().__init__()
+        self.lines = {d.span.line for d in unseen}
+        for d in unseen:
+            self.add(d)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        if len(self.items) == MOST_TOLD:
-            message = f"there are more than {MOST_TOLD} mistakes; the rest is not told"
-            self.items.append(replace(diagnostic, code="E0807", message=message, label="", notes=(), help=""))
-        elif len(self.items) < MOST_TOLD:
+        if diagnostic.code != "E0108" or diagnostic.span.line not in self.lines:
             super().add(diagnostic)
 
 
@@ -111,8 +121,7 @@ class _Parser:
                 self.machine.feed(token.type, token, None if token.type == "_NL" else _place(token))
             except Unexpected:
                 if not line.reported:
-                    accepts = self.machine.accepts()
-                    self.report.add(explain(Context(line.tokens, at, accepts, self.where, self.path)))
+                    self.report.add(self._explained(line, at))
             except TooDeep as deep:
                 if not line.reported:
                     self.report.add(too_deep(Span(self.path, *deep.place), MAX_DEPTH))
@@ -123,6 +132,11 @@ class _Parser:
             self.machine.truncate(self.machine.height if base is None else base)
             return False
         return True
+
+    def _explained(self, line: Line, at: int) -> Diagnostic:
+        if self.report.full:  # it is counted only
+            return Diagnostic("E0101", "", line.tokens[at].span(self.path))
+        return explain(Context(line.tokens, at, self.machine.accepts(), self.where, self.path))
 
     def _close(self, line: Line) -> None:
         brace, end = line.tokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from netc.syntax.ast import Comment
 from netc.syntax.tables import tables
 
 MAX_BYTES = 4 << 20  # the largest spec that ships has 10 KB
+MAX_TOKENS = 1_000_000  # a chain of 100,000 convolutions has 700,000
 _MAX_STRAY = 20  # told characters; a binary file has thousands
 
 # Characters that are not seen, or that show the text in another order than it is read (CVE-2021-42574).
@@ -98,10 +100,18 @@ def unseen(text: str, path: str) -> tuple[Diagnostic, ...]:
     return tuple(found)
 
 
+def too_many(tokens: Sequence[Token], path: str) -> Diagnostic | None:
+    """The diagnostic of a text with more than MAX_TOKENS tokens, which would take too long to parse."""
+    if len(tokens) <= MAX_TOKENS:
+        return None
+    message = f"this file has more than {MAX_TOKENS:,} numbers, names and signs, the most netc reads"
+    return Diagnostic("E0802", message, tokens[MAX_TOKENS].span(path))
+
+
 def scan(text: str, path: str) -> tuple[list[Token], list[Comment]]:
     """The tokens of the text, the last one `$END`, and its comments.  Never fails: BAD takes what is left.
 
-    Line ends that follow one another are one `_NL`.
+    Line ends that follow one another are one `_NL`.  It stops behind MAX_TOKENS.
     """
     t = tables()
     tokens: list[Token] = []
@@ -123,6 +133,8 @@ def scan(text: str, path: str) -> tuple[list[Token], list[Comment]]:
             comments.append(Comment(word, Span(path, line, col, line, col + len(word)), alone))
         elif kind not in t.ignored:
             tokens.append(Token(kind, word, line, col))
+            if len(tokens) > MAX_TOKENS:
+                break
     tokens.append(Token("$END", "", line, len(text) - start + 1))
     return tokens, comments
 

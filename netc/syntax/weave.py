@@ -6,6 +6,9 @@ stand that no node of the tree remembers.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -46,7 +49,7 @@ class _Thing:
 def weave(rows: list[Row], file: ast.File) -> str:
     """The text of the rows, with every comment of the file and at most one blank line where it had some."""
     _locate(rows, file)
-    things = _merge(rows, list(file.comments))
+    things = _merge(rows, file.comments)
     blank = [not line.strip() for line in file.text.split("\n")]
     for before, thing in pairwise(things):
         inside = thing.row is not None and (not thing.row.begins or thing.row.closes)
@@ -80,35 +83,33 @@ def _locate(rows: list[Row], file: ast.File) -> None:
             row.start, row.end = found[0][2:], (found[-1].line, found[-1].end)
 
 
-def _merge(rows: list[Row], comments: list[ast.Comment]) -> list[_Thing]:
+def _merge(rows: list[Row], comments: Sequence[ast.Comment]) -> list[_Thing]:
     """Rows and comments in the order of the source; a comment behind a row's last token stays behind it."""
     things: list[_Thing] = []
+    waiting = deque(comments)
+    starts = sorted(row.start for row in rows)
     for row in rows:
-        things += _taken(comments, row.end, row)
+        things += _taken(waiting, row.end, row)
         text = " " * row.indent + row.text
-        if (
-            comments
-            and comments[0].span.line == row.end[0]
-            and not comments[0].alone
-            and _is_last(row, rows, comments[0])
-        ):
-            text += "  " + comments.pop(0).text
+        if waiting and not waiting[0].alone and _is_last(row, starts, waiting[0]):
+            text += "  " + waiting.popleft().text
         things.append(_Thing(text, row.start, row.end, row))
-    return things + _taken(comments, None, None)
+    return things + _taken(waiting, None, None)
 
 
-def _is_last(row: Row, rows: list[Row], comment: ast.Comment) -> bool:
-    """Whether no other row stands between this one and the comment."""
+def _is_last(row: Row, starts: list[Position], comment: ast.Comment) -> bool:
+    """Whether a comment stands on a row's last line, and no other row begins between the two."""
     place = (comment.span.line, comment.span.col)
-    return not any(row.end < other.start < place for other in rows)
+    at = bisect_right(starts, row.end)
+    return place[0] == row.end[0] and (at == len(starts) or starts[at] >= place)
 
 
-def _taken(comments: list[ast.Comment], until: Position | None, row: Row | None) -> list[_Thing]:
+def _taken(waiting: deque[ast.Comment], until: Position | None, row: Row | None) -> list[_Thing]:
     """Takes the comments before a place, each on a line of its own."""
     out: list[_Thing] = []
     indent = row.indent + (2 if row.closes else 0) if row else 0
-    while comments and (until is None or (comments[0].span.line, comments[0].span.col) < until):
-        c = comments.pop(0)
+    while waiting and (until is None or (waiting[0].span.line, waiting[0].span.col) < until):
+        c = waiting.popleft()
         start, end = (c.span.line, c.span.col), (c.span.line, c.span.end_col)
         if row is not None and start > row.start:
             start = end = row.start  # it stood inside the row

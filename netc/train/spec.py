@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
+from netc.errors import Diagnostic, Note, Report, Span
 from netc.graph.bind import bind_fields, bind_layer, bind_rule
 from netc.graph.evaluate import Evaluator, Failed
 from netc.graph.expansion import expansion
@@ -158,7 +158,7 @@ class _Reader:
     def _setting(self, s: ast.Setting) -> None:
         key = s.key.id
         if key not in KEYS:
-            help = did_you_mean(key, KEYS) or f"a train block has {', '.join(KEYS)}"
+            help = self.at.near(key, KEYS) or f"a train block has {', '.join(KEYS)}"
             raise self.at.fail("E0203", f"a train block has no setting `{key}`", s.key.span, help=help)
         if key in self.seen and not KEYS[key].often:
             note = Note(self.seen[key], "set here first")
@@ -190,7 +190,7 @@ class _Reader:
         call = ast.Call(e.id, (), e.span, e.span) if isinstance(e, ast.Name) else e
         if not isinstance(call, ast.Call) or call.name not in kinds:
             name = call.name if isinstance(call, ast.Call) else ""
-            help = did_you_mean(name, kinds) or f"there are {', '.join(map(_needs, kinds.values()))}"
+            help = self.at.near(name, kinds) or f"there are {', '.join(map(_needs, kinds.values()))}"
             message = f"unknown {what} `{name}`" if name else f"the name of a known {what} is wanted here"
             raise self.at.fail("E0202", message, e.span, help=help)
         cls = kinds[call.name]
@@ -249,7 +249,7 @@ class _Reader:
             )
         losses = [k for k, cls in LAYERS.items() if cls.loss]
         if step.name not in losses:
-            help = did_you_mean(step.name, losses) or f"there are {', '.join(losses)}"
+            help = self.at.near(step.name, losses) or f"there are {', '.join(losses)}"
             raise self.at.fail("E0202", f"unknown loss `{step.name}`", step.name_span, help=help)
         layer = bind_layer(step.name, step, self.at)
         names, types = self._operands(s.chain.source)
@@ -272,7 +272,7 @@ class _Reader:
                 types.append(self.graph.node(item.id).type)
             elif item.id not in self.graph.lost:  # what is lost is told of where it is defined
                 known = [*self.graph.tensors, *self.graph.lost, *([self.target[0]] if self.target else [])]
-                help = did_you_mean(item.id, known)
+                help = self.at.near(item.id, known)
                 self.at.fail("E0201", f"unknown tensor `{item.id}`", item.span, help=help)
             names.append(item.id)
         if len(types) < len(names):

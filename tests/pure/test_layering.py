@@ -11,7 +11,7 @@ import pytest
 NETC = Path(__file__).parents[2] / "netc"
 # From the ground up; names in one row do not import each other.
 ORDER = (
-    ("_lazy", "resources", "cache", "errors", "sizes"), ("types",),
+    ("_lazy", "resources", "cache", "errors", "budget"), ("sizes",), ("types",),
     ("syntax",), ("ops",), ("ir",), ("layers",), ("graph",), ("lower",), ("plan",), ("analyze",), ("draw",),
     ("backends",), ("runtime",), ("train",), ("loading",), ("api", "bench", "explain"), ("__init__",), ("cli",),
     ("__main__",),
@@ -19,6 +19,8 @@ ORDER = (
 RANK = {name: i for i, row in enumerate(ORDER) for name in row}
 FRONT = (
     "errors",
+    "budget",
+    "sizes",
     "types",
     "syntax",
     "ops",

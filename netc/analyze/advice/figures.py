@@ -50,25 +50,30 @@ def unread_pixels(about: Study) -> Iterator[Diagnostic]:
     A. Araujo, W. Norris and J. Sim, Computing Receptive Fields of Convolutional Neural Networks, 2019: a stride
     larger than the window leaves gaps.
     """
+    losing: list[tuple[Node, str, bool]] = []
     for image in about.graph.inputs:
         read, size = about.read[image.id], sides(image)
         if read is None or size is None:
             continue
         lost = [side - mask.bit_count() for mask, side in zip(read, size, strict=True)]
-        trailing = all(mask.bit_length() == mask.bit_count() for mask in read)
-        if not any(lost) or (trailing and any(leftover_pixels(about))):
-            continue
-        told = [
-            f"{count} of {side} {line}s" for count, side, line in zip(lost, size, LINES, strict=True) if count
-        ]
-        yield advice(
-            "W0102",
-            image,
-            f"no output depends on {' and '.join(told)} of `{image.name}`",
-            "not all of it is read",
-            "take a smaller stride, a larger window, or a pool in its place (Araujo, Norris and Sim, 2019)",
-            [(n, "its stride is larger than its window") for n in about.layers if _leaps(about, n)][:1],
-        )
+        told = [f"{n} of {side} {line}s" for n, side, line in zip(lost, size, LINES, strict=True) if n]
+        if told:
+            trailing = all(mask.bit_length() == mask.bit_count() for mask in read)
+            losing.append((image, " and ".join(told), trailing))
+    leftover = any(True for _ in leftover_pixels(about)) if losing else False
+    leaping = [
+        (n, "its stride is larger than its window") for n in about.layers if losing and _leaps(about, n)
+    ]
+    for image, told, trailing in losing:
+        if not (trailing and leftover):
+            yield advice(
+                "W0102",
+                image,
+                f"no output depends on {told} of `{image.name}`",
+                "not all of it is read",
+                "take a smaller stride, a larger window, or a pool in its place (Araujo, Norris and Sim, 2019)",
+                leaping[:1],
+            )
 
 
 def _leaps(about: Study, node: Node) -> bool:

@@ -101,13 +101,11 @@ def dropout_before_bn(about: Study) -> Iterator[Diagnostic]:
     X. Li, S. Chen, X. Hu and J. Yang, Understanding the Disharmony between Dropout and Batch Normalization by
     Variance Shift, 2019.
     """
-    for node in about.layers:
-        if node.kind != "bn":
-            continue
-        before = about.before(node)
-        while len(before.inputs) == 1 and before.kind not in ("bn", "dropout"):
-            before = about.before(before)
-        if before.kind == "dropout" and getattr(before.layer, "p", 1) > 0:
+    behind: list[Node | None] = []  # the dropout that a tensor comes from, with no `bn` or join on the way
+    for node in about.graph.nodes:
+        before = behind[node.inputs[0]] if len(node.inputs) == 1 else None
+        behind.append(node if node.kind == "dropout" else None if node.kind == "bn" else before)
+        if node.kind == "bn" and before and getattr(before.layer, "p", 1) > 0:
             yield advice(
                 "W0204",
                 before,

@@ -18,28 +18,32 @@ _ALLOW: Final = re.compile(r"#\s*allow\s+([WE]\d\w*(?:\s*,\s*[WE]\d\w*)*)\s*(?::
 
 @dataclass(frozen=True, slots=True)
 class _Allowed:
-    """The codes of one comment, and the lines it speaks of."""
+    """The codes of one comment, and the line it speaks of."""
 
     comment: ast.Comment
     codes: tuple[str, ...]
-    lines: frozenset[int]
+    line: int
 
 
 def silence(found: list[Diagnostic], comments: Iterable[ast.Comment]) -> list[Diagnostic]:
     """What of the advice no comment allows.  W0001 where a comment gives no reason, W0002 where it allows nothing."""
     out: list[Diagnostic] = []
     allowed: list[_Allowed] = []
-    for comment, codes, reason, lines in _comments(comments):
+    for comment, codes, reason, line in _comments(comments):
         if reason:
-            allowed.append(_Allowed(comment, codes, lines))
+            allowed.append(_Allowed(comment, codes, line))
         else:
             help = f"write it: # allow {', '.join(codes)}: reason"
             out.append(
                 Diagnostic("W0001", "`allow` says why, and this one does not", comment.span, help=help)
             )
+    at: dict[tuple[int, str], list[_Allowed]] = {}
+    for a in allowed:
+        for code in dict.fromkeys(a.codes):
+            at.setdefault((a.line, code), []).append(a)
     used: set[tuple[ast.Comment, str]] = set()
     for d in found:
-        by = [a for a in allowed if d.code in a.codes and d.span.line in a.lines]
+        by = at.get((d.span.line, d.code), [])
         used |= {(a.comment, d.code) for a in by}
         if not by:
             out.append(d)
@@ -53,16 +57,15 @@ def silence(found: list[Diagnostic], comments: Iterable[ast.Comment]) -> list[Di
     return out
 
 
-def _comments(
-    comments: Iterable[ast.Comment],
-) -> Iterable[tuple[ast.Comment, tuple[str, ...], str, frozenset[int]]]:
-    """Each `allow` with its codes, its reason and its lines: its own, or the first below it and other comments."""
+def _comments(comments: Iterable[ast.Comment]) -> Iterable[tuple[ast.Comment, tuple[str, ...], str, int]]:
+    """Each `allow` with its codes, its reason and its line: its own, or the first below it and other comments."""
     all_of = list(comments)
-    alone = {c.span.line for c in all_of if c.alone}
+    below: dict[int, int] = {}  # the first line without a comment of its own, by the lines above it
+    for c in reversed(all_of):
+        if c.alone:
+            below[c.span.line] = below.get(c.span.line + 1, c.span.line + 1)
     for comment in all_of:
         if match := _ALLOW.match(comment.text):
-            line = comment.span.line
-            while line in alone:
-                line += 1
             codes = tuple(code.strip() for code in match[1].split(","))
-            yield comment, codes, match[2] or "", frozenset({line})
+            line = comment.span.line
+            yield comment, codes, match[2] or "", below.get(line, line)

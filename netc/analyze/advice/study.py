@@ -35,10 +35,15 @@ class Study:
         """What flows into a layer, the first tensor where there are several."""
         return self.graph.nodes[node.inputs[0]]
 
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """The nodes that are outputs of the net."""
+        return frozenset(self.graph.outputs.values())
+
     def only_read_by(self, node: Node) -> Node | None:
         """The one reader of a tensor that is no output of the net."""
         readers = self.readers[node.id]
-        if len(readers) != 1 or node.id in self.graph.outputs.values():
+        if len(readers) != 1 or node.id in self.ends:
             return None
         return self.graph.nodes[readers[0]]
 
@@ -84,7 +89,7 @@ def _reads(about: Study) -> tuple[Masks | None, ...]:
     out: list[Masks | None] = []
     for node in graph.nodes:
         size = sides(node)
-        ends = node.id in graph.outputs.values() or not about.readers[node.id]
+        ends = node.id in about.ends or not about.readers[node.id]
         out.append(None if size is None else (_all(size[0]), _all(size[1])) if ends else (0, 0))
     for node in reversed(graph.nodes):
         for place, i in enumerate(node.inputs):
@@ -129,14 +134,65 @@ def _all(size: int) -> int:
 def tapped(w: Window, size: int, outputs: int) -> int:
     """The inputs, as bits, that a window reads for the sake of some of its outputs.
 
+    Time and memory depend on `size` and on how many outputs there are, not on how far windows, strides or padding
+    reach beyond the map.
+
     >>> bin(tapped(Window(kernel=2, stride=3), 7, 0b11))
     '0b11011'
+    >>> bin(tapped(Window(kernel=3, stride=2**40, pad=2**40, dilation=2**40), 5, 0b111))
+    '0b1'
     """
-    spread = outputs
-    if w.stride > 1:
-        spread = sum(1 << (u * w.stride) for u in range(outputs.bit_length()) if outputs >> u & 1)
+    # Output u reads u·stride − pad + t·dilation for every t below kernel: only those inside the map matter.
+    last = outputs.bit_length() - 1
+    far = (w.kernel - 1) * w.dilation
+    begin = max(0, -((far - w.pad) // w.stride))
+    end = min(last, (size - 1 + w.pad) // w.stride)
+    some = outputs >> begin & _all(end - begin + 1) if begin <= end else 0
+    if not some:
+        return 0
+    low, high = w.pad - end * w.stride, size - 1 + w.pad - begin * w.stride
+    first, final = max(0, -(-low // w.dilation)), min(w.kernel - 1, high // w.dilation)
+    shift = begin * w.stride - w.pad + first * w.dilation
+    count = final - first + 1
+    if count <= 0:
+        return 0
+    if (some.bit_length() - 1) * w.stride + (count - 1) * w.dilation <= _DENSE:
+        reached = _repeated(_spread(some, w.stride), w.dilation, count)
+        return (reached << shift if shift >= 0 else reached >> -shift) & _all(size)
+    # Far apart: each of the fewer ones, outputs or taps, reads a row of inputs with equal gaps, cut off by the map.
     taps = 0
-    for t in range(w.kernel):
-        taps |= spread << (t * w.dilation)
-    taps = taps >> w.pad if w.pad >= 0 else taps << -w.pad  # a slice begins inside: its padding is negative
-    return taps & _all(size)
+    if count <= some.bit_length():
+        for t in range(count):
+            taps |= _row(some, w.stride, shift + t * w.dilation, size)
+    else:
+        for u in range(some.bit_length()):
+            if some >> u & 1:
+                taps |= _row(_all(count), w.dilation, shift + u * w.stride, size)
+    return taps
+
+
+_DENSE: Final = 1 << 20  # bits that are worked on at once
+
+
+def _spread(bits: int, step: int) -> int:
+    """Bit i moved to i·step."""
+    return int(("0" * (step - 1)).join(f"{bits:b}"), 2) if step > 1 < bits else bits
+
+
+def _repeated(bits: int, step: int, count: int) -> int:
+    """The bits, and again `step` further on, `count` times in all."""
+    out, done = bits, 1
+    while done < count:
+        more = min(done, count - done)
+        out |= out << (more * step)
+        done += more
+    return out
+
+
+def _row(bits: int, step: int, begin: int, size: int) -> int:
+    """Bit i at begin + i·step, as far as that lies from 0 to size − 1."""
+    first = max(0, -(begin // step))
+    final = min(bits.bit_length() - 1, (size - 1 - begin) // step)
+    if first > final:
+        return 0
+    return _spread(bits >> first & _all(final - first + 1), step) << (begin + first * step)
