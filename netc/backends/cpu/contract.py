@@ -9,6 +9,7 @@ from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
 from netc.backends.cpu.threads import WORTH
 
+BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in the second-level cache
 SEEN = 256 << 10  # bytes of the source that a block of output rows may see
 PIXELS = 196  # that it should have at least: many tiles, and little that is left over
 MULTIPLIED = 224  # by weights: pixels whose gradients, a panel of them, stay in the first-level cache
@@ -17,17 +18,29 @@ Geometry = tuple[int, ...]
 
 
 def dot(b: Bound) -> list[Call]:
-    """Units of work are panels of columns by blocks of rows."""
+    """Panels of columns by blocks of rows in parallel; stretches of memory where nothing is used twice."""
     k = kernels("dot")
     ta, tb = bool(b.params.get("ta")), bool(b.params.get("tb"))
     m, n = b.out()
     depth = b.shape(0)[0 if ta else 1]
     a_row, a_step = (1, m) if ta else (depth, 1)
+    size = b.outputs[0].itemsize
+    arrays = (*b.inputs, *b.outputs)
+    if tb and m == 1:
+        return [Call(k.columns, n, (*arrays, n, depth, a_step), b.work)]
+    if not tb and (m == 1 or depth <= 2):
+        strip = 4096 // size  # of a row: what is added to stays in the first-level cache
+        return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]
     b_step, b_column = (1, depth) if tb else (n, 1)
-    width = 2 * (k.VECTOR_BYTES // b.outputs[0].itemsize)
-    units = -(-n // width) * -(-m // k.ROWS)
-    sizes = (m, n, depth, a_row, a_step, b_step, b_column)
-    return [Call(k.dot, units, (*b.inputs, *b.outputs, *sizes), b.work)]
+    width = 2 * (k.VECTOR_BYTES // size)
+    panels = -(-n // width)
+    blocks = -(-m // (BLOCK * k.TALL))
+    if panels < 4 * b.threads and m >= 4 * b.threads * k.TALL:
+        blocks = max(blocks, b.threads)
+    rows = -(-m // (blocks * k.TALL)) * k.TALL
+    packs = int(panels >= 8 and rows > k.TALL and depth >= 128)
+    sizes = (m, n, depth, a_row, a_step, b_step, b_column, min(m, rows), packs)
+    return [Call(k.dot, panels * -(-m // rows), (*arrays, *sizes), b.work)]
 
 
 def geometry(b: Bound, x: tuple[int, ...], w: tuple[int, ...], y: tuple[int, ...]) -> Geometry:

@@ -84,24 +84,6 @@ def _add_to(t, sums, c_base, c_rows, rows):
             t.store(above[j], c_base, c_rows[i], j)
 
 
-@intrinsic
-def lift(_, x, at, out, to):
-    """out[to + t] = x[at + t] for the two vectors that a row of a panel is."""
-
-    def generate(ctx, builder, signature, values):
-        t = _Tile(builder, signature.args[0], 1, 2, masked=False)
-        bases = []
-        for i in (0, 2):
-            data = cgutils.create_struct_proxy(signature.args[i])(ctx, builder, value=values[i]).data
-            bases.append(builder.bitcast(data, t.scalar.as_pointer()))
-        both = [t.load(bases[0], values[1], j) for j in range(2)]
-        for j in range(2):
-            t.store(both[j], bases[1], values[3], j)
-        return ctx.get_dummy_value()
-
-    return types.void(x, types.intp, out, types.intp), generate
-
-
 def _make_gathered(height, vectors):
     """The intrinsic for one size of tile.  `shape` is (first of the rows, how many are left, columns, whether C is added)."""
 
