@@ -86,7 +86,9 @@ def _forward_grid(b: Bound, window: tuple[int, ...], y: tuple[int, ...]) -> Grid
 
 
 def _depthwise_product(b: Bound, grid: Grid) -> Call:
-    """Rows of the grids of all images in parallel.  The taps of an axis are evenly spaced, in the source and the window."""
+    """Rows of the grids of all images in parallel.  The taps of an axis are evenly spaced, in the source
+    and the window.
+    """
     axes: list[tuple[int, ...]] = []
     for axis in (grid.rows, grid.cols):
         offset, number = (axis.taps[1][i] - axis.taps[0][i] if len(axis.taps) > 1 else 1 for i in (0, 1))
@@ -97,8 +99,10 @@ def _depthwise_product(b: Bound, grid: Grid) -> Call:
 
 
 def _products(b: Bound, grids: list[Grid], rows: int, cols: int, steps: tuple[int, ...]) -> list[Call]:
-    """The calls for grids that share the weights' taps.  Panels have `rows`, which are summed over, and `cols`."""
-    x, wt = b.inputs
+    """The calls for grids that share the weights' taps.  Panels have `rows`, which are summed over, and
+    `cols`.
+    """
+    wt = b.inputs[1]
     (out,) = b.outputs
     k = kernels("conv")
     groups, lanes = _groups(b), 2 * (k.VECTOR_BYTES // out.itemsize)
@@ -172,8 +176,8 @@ def _blocks(b: Bound, grid: Grid, source: tuple[int, ...], panels: int) -> tuple
 
 
 def conv_weights(b: Bound) -> list[Call]:
-    """Panels of output channels by rows of the window in parallel; where they are few, also parts of the output rows,
-    each into sums of its own, which are then added in their order.
+    """Panels of output channels by rows of the window in parallel; where they are few, also parts of the
+    output rows, each into sums of its own, which are then added in their order.
     """
     _, _, c, kk = b.out()
     k = kernels("conv")

@@ -1,9 +1,9 @@
-"""Convolution, forward, by data and by weights, over `(N, H, W, C)`, for any stride, padding, dilation and groups.
-
-`product` does forward and by data: a grid of output pixels (see `netc/backends/cpu/grids.py`), some rows of it at a time,
-against panels of the weights.  The rows of the source that they see are copied with their padding around them, so that
-no window needs a test at an edge; where there is no padding they are read in place.  The tuples of sizes are made in
-`netc/backends/cpu/contract.py`.
+"""Convolution, forward, by data and by weights, over `(N, H, W, C)`, for any stride, padding, dilation and
+groups.
+ `product` does forward and by data: a grid of output pixels (see `netc/backends/cpu/grids.py`), some rows
+of it at a time, against panels of the weights.  The rows of the source that they see are copied with their
+padding around them, so that no window needs a test at an edge; where there is no padding they are read in
+place.  The tuples of sizes are made in `netc/backends/cpu/contract.py`.
 """
 
 # pyright: basic
@@ -22,8 +22,8 @@ DIRECT = 512  # output channels from which rows of the gradient lie too far apar
 
 @kernel
 def pack(lo, hi, wt, order, panels, at, rows, cols, row_step, col_step, tap_step, group_step, groups):
-    """The weights as panels `(groups, ceil(cols / width), taps, rows, width)` of two vectors, zeros past the last column;
-    lo..hi of groups · panels · taps.  `rows` are summed over; the steps are the weights'.
+    """The weights as panels `(groups, ceil(cols / width), taps, rows, width)` of two vectors, zeros past
+    the last column; lo..hi of groups · panels · taps.  `rows` are summed over; the steps are the weights'.
     """
     width, taps = 2 * (VECTOR_BYTES // panels.itemsize), order.size
     of_group = (cols + width - 1) // width
@@ -52,8 +52,8 @@ def _surround(x, image, first, count, out, to, source, cols, top, left):
 
 @helper
 def _look(x, row0, row1, around, reads, each, source, grid):
-    """Copies what rows row0..row1 of all images' output pixels see, if it is padded; `reads` are where their pixels'
-    windows begin, of every `each`-th.
+    """Copies what rows row0..row1 of all images' output pixels see, if it is padded; `reads` are where
+    their pixels' windows begin, of every `each`-th.
     """
     _n, h, w, c = source
     rows, row_step, top, row_reach, cols, col_step, left, extent, padded = grid
@@ -127,9 +127,9 @@ def nothing(lo, hi, out, rows, cols, target):
 
 @kernel
 def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
-    """Units lo..hi of parts · panels · stretches: the gradient of a stretch of the window's rows for a panel of output
-    channels, summed over a part of the output rows.  `per` rows at a time are copied, of which `few` are multiplied at a
-    time: a panel of their gradients stays in the first-level cache.
+    """Units lo..hi of parts · panels · stretches: the gradient of a stretch of the window's rows for a
+    panel of output channels, summed over a part of the output rows.  `per` rows at a time are copied, of
+    which `few` are multiplied at a time: a panel of their gradients stays in the first-level cache.
     """
     rows, cols, col_step = grid[0], grid[4], grid[5]
     groups, cg, kg, run, parts, per, few, joined = sizes
@@ -161,8 +161,9 @@ def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
                     panel(grad, row * cols * k + to, k, 1, panels, 0, now * cols, count)
                 right, b_at, b_step = (grad, row * cols * k + to, k) if whole else (panels, 0, lanes)
                 gathered(
-                    seen, taps[stretch] + group * cg, ahead, here, col_step * source[3], right, b_at, b_step, cols * b_step,
-                    outer, depth, out, part * size + stretch * run * k + to, down, 0, run, count, again,
+                    seen, taps[stretch] + group * cg, ahead, here, col_step * source[3],
+                    right, b_at, b_step, cols * b_step, outer, depth,
+                    out, part * size + stretch * run * k + to, down, 0, run, count, again,
                 )  # fmt: skip
 
 

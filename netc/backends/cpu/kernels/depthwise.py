@@ -1,9 +1,10 @@
 """Depthwise convolution, each channel with a window of its own: vectors over channels.
 
-`product` does forward and by data, a grid of output pixels (see `netc/backends/cpu/grids.py`).  Along each axis a grid is
-(pixels, how far apart they read, how far before the source the first reads, taps, how far apart these read, the first's
-number in the window, and the step of the numbers).  Windows that hang over an edge are cut there: the pixels of a row whose
-windows are whole along it are done together, the others one by one.
+`product` does forward and by data, a grid of output pixels (see `netc/backends/cpu/grids.py`).  Along each
+axis a grid is (pixels, how far apart they read, how far before the source the first reads, taps, how far
+apart these read, the first's number in the window, and the step of the numbers).  Windows that hang over an
+edge are cut there: the pixels of a row whose windows are whole along it are done together, the others one
+by one.
 """
 
 # pyright: basic

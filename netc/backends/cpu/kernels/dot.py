@@ -1,8 +1,9 @@
 """Matrix products: C (M, N) = A (M, K) · B (K, N), either of them stored transposed.
 
-K is taken a stretch at a time.  A panel of B, two vectors of columns, stays in the first-level cache while strips of A, as
-many rows as a tile is tall, pass by from the second.  Where many panels use A its strips are brought together first, and a
-panel where many strips use it.  With one row, or almost no K, nothing is used twice: `rows` streams.
+K is taken a stretch at a time.  A panel of B, two vectors of columns, stays in the first-level cache while
+strips of A, as many rows as a tile is tall, pass by from the second.  Where many panels use A its strips
+are brought together first, and a panel where many strips use it.  With one row, or almost no K, nothing is
+used twice: `rows` streams.
 """
 
 # pyright: basic
@@ -36,7 +37,9 @@ def _strips(a, at, a_row, a_step, rows, depth, out):
 
 @kernel
 def dot(lo, hi, a, b, c, m, n, k, a_row, a_step, b_step, b_column, rows, packs):
-    """Units lo..hi: blocks of `rows` rows of A, each with all panels of columns.  `packs` is 1 where A is brought together."""
+    """Units lo..hi: blocks of `rows` rows of A, each with all panels of columns.  `packs` is 1 where A is
+    brought together.
+    """
     width, stretch = 2 * (VECTOR_BYTES // c.itemsize), DEPTH * 4 // c.itemsize
     count = (n + width - 1) // width
     apart = b_column != 1 or rows > 8 * TALL  # a panel is packed
