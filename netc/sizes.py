@@ -146,7 +146,9 @@ def _fractions(terms: list[tuple[int, Atom]]) -> Iterator[tuple[int, Atom]]:
     bys: dict[Symbol, int] = {}
     for _, atom in terms:
         if isinstance(atom, Quotient):
-            bys[atom.symbol] = lcm(bys.get(atom.symbol, 1), atom.by)  # divides the symbol, as each of them does
+            bys[atom.symbol] = lcm(
+                bys.get(atom.symbol, 1), atom.by
+            )  # divides the symbol, as each of them does
     total: dict[Symbol, int] = {}
     for k, atom in terms:
         match atom:
