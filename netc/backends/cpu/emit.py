@@ -52,19 +52,24 @@ def pasted(text: str, seen: set[str] | None = None) -> str:
     lines = text.split("\n")
     out: list[str] = []
     at = 0
-    for node in ast.parse(text).body:
-        imported = isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_HOME)
-        if not imported:
-            continue
-        assert isinstance(node, ast.ImportFrom)
-        assert node.module is not None
-        out += lines[at : node.lineno - 1]
-        at = node.end_lineno or node.lineno
-        if node.module not in seen:
-            seen.add(node.module)
-            source = Path(__file__).parent / f"{node.module.removeprefix(_HOME)}.py"
+    for module, first, after in _imports(text):
+        out += lines[at:first]
+        at = after
+        if module not in seen:
+            seen.add(module)
+            source = Path(__file__).parent / f"{module.removeprefix(_HOME)}.py"
             out.append(pasted(source.read_text("utf-8"), seen))
     return "\n".join([*out, *lines[at:]])
+
+
+@cache
+def _imports(text: str) -> tuple[tuple[str, int, int], ...]:
+    """What a source imports from this folder: the module, and the lines, counted from 0, that say so."""
+    return tuple(
+        (node.module, node.lineno - 1, node.end_lineno or node.lineno)
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_HOME)
+    )
 
 
 def digest(text: str) -> str:
