@@ -42,7 +42,7 @@ def load(name: str, text: str) -> ModuleType:
     stem = f"{name}_{digest(whole)}"
     with _lock:
         if stem not in _loaded:
-            _loaded[stem] = _import(stem, _written(stem, whole))
+            _loaded[stem] = import_file(_written(stem, whole))
         return _loaded[stem]
 
 
@@ -127,9 +127,9 @@ def _private_folder() -> Path:
     return Path(_temporary().name)
 
 
-def _import(stem: str, path: Path) -> ModuleType:
-    """Runs the file as a module.  It is in `sys.modules`, where Numba looks for the functions it loads."""
-    name = f"netc_kernels_{stem}"
+def import_file(path: Path) -> ModuleType:
+    """Runs a file of kernels as a module, in `sys.modules`, where Numba looks for the functions it loads."""
+    name = f"netc_kernels_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
