@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netc.backends.cpu import winograd
 from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.threads import WORTH
@@ -44,6 +45,8 @@ def _depthwise(g: Geometry) -> bool:
 
 def conv(b: Bound) -> list[Call]:
     """Output rows of all images in parallel."""
+    if fewer := winograd.forward(b):
+        return fewer
     g = geometry(b, b.shape(0), b.shape(1), b.out())
     name = "depthwise" if _depthwise(g) else "conv"
     return [Call(kernels(name).forward, g[0] * g[4], (*b.inputs, *b.outputs, g), b.work)]
@@ -51,6 +54,8 @@ def conv(b: Bound) -> list[Call]:
 
 def conv_data(b: Bound) -> list[Call]:
     """Images in parallel; the weights are transposed first."""
+    if fewer := winograd.by_data(b):
+        return fewer
     g = geometry(b, b.out(), b.shape(1), b.shape(0))
     if _depthwise(g):
         return [Call(kernels("depthwise").by_data, g[0] * g[1], (*b.inputs, *b.outputs, g), b.work)]
