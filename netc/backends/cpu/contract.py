@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netc.backends.cpu import winograd
 from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
@@ -48,7 +49,9 @@ def _depthwise(g: Geometry) -> bool:
 
 
 def conv(b: Bound) -> list[Call]:
-    """One grid of output pixels, after the weights are packed."""
+    """Winograd's algorithm where that does less; else one grid of output pixels, after the weights are packed."""
+    if fewer := winograd.forward(b):
+        return fewer
     g = geometry(b, b.shape(0), b.shape(1), b.out())
     if _depthwise(g):
         return [Call(kernels("depthwise").forward, g[0] * g[4], (*b.inputs, *b.outputs, g), b.work)]
@@ -62,7 +65,9 @@ def conv(b: Bound) -> list[Call]:
 
 
 def conv_data(b: Bound) -> list[Call]:
-    """One grid for each phase of the strides, after the weights are packed with their channels turned."""
+    """The same; the grids are the phases of the strides, and the weights are packed with their channels turned."""
+    if fewer := winograd.by_data(b):
+        return fewer
     g = geometry(b, b.out(), b.shape(1), b.shape(0))
     if _depthwise(g):
         return [Call(kernels("depthwise").by_data, g[0] * g[1], (*b.inputs, *b.outputs, g), b.work)]
