@@ -15,4 +15,5 @@ _REORDER = {"reassoc", "contract", "nsz", "arcp"}
 
 kernel = njit(cache=True, fastmath=_REORDER, **_FLAGS)  # called from Python, cached on disk
 helper = njit(fastmath=_REORDER, **_FLAGS)  # called from kernels
+inlined = njit(fastmath=_REORDER, forceinline=True, **_FLAGS)  # helpers whose constants their callers decide
 exact = njit(fastmath={"contract"}, **_FLAGS)  # helpers whose order of operations is their precision
