@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from netc.backends.cpu import winograd
 from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
@@ -46,19 +47,22 @@ def dot(b: Bound) -> list[Call]:
 
 
 def conv(b: Bound) -> list[Call]:
-    """One grid of output pixels."""
+    """Winograd's algorithm where that does less; else one grid of output pixels."""
+    if fewer := winograd.forward(b):
+        return fewer
     grid = _forward_grid(b, b.shape(1)[:2], b.out())
     _, _, c, k = b.shape(1)
     if _depthwise(b, c, k):
         return [_depthwise_product(b, grid)]
     kg = k // _groups(b)
-    return _products(
-        b, [grid], c, kg, (k, 1, c * k, kg)
-    )  # a panel's row is an input channel, a column an output's
+    steps = (k, 1, c * k, kg)  # a row of a panel is an input channel, a column an output channel
+    return _products(b, [grid], c, kg, steps)
 
 
 def conv_data(b: Bound) -> list[Call]:
-    """One grid for each phase of the strides."""
+    """The same; the grids are the phases of the strides, and the weights are packed with their channels turned."""
+    if fewer := winograd.by_data(b):
+        return fewer
     r, s, c, k = b.shape(1)
     (top, _), (left, _) = b.params["pad"]
     (sh, sw), (dh, dw) = b.params["stride"], b.params.get("dilation", (1, 1))

@@ -35,27 +35,27 @@ def maxpool_grad(b: Bound) -> list[Call]:
     return [Call(kernels("pool").largest_grad, g[0], (*b.inputs, *b.outputs, g), b.work)]
 
 
-def _divisors(b: Bound, x: tuple[int, ...], y: tuple[int, ...]) -> Any:
-    """What each window is divided by: `(Ho · Wo,)`."""
+def _shares(b: Bound, x: tuple[int, ...], y: tuple[int, ...]) -> Any:
+    """The weight of each number of a window: `(Ho · Wo,)`."""
     p = b.params
     counted = p.get("count_pad", True)
     rows, cols = (
         window_sizes(x[i + 1], y[i + 1], p["kernel"][i], p["stride"][i], p["pad"][i], counted) for i in (0, 1)
     )
-    return np.outer(rows, cols).reshape(-1).astype(b.outputs[0].dtype)
+    return (1 / np.outer(rows, cols)).reshape(-1).astype(b.outputs[0].dtype)
 
 
 def avgpool(b: Bound) -> list[Call]:
     """Output rows of all images in parallel."""
     x, y = b.shape(0), b.out()
-    args = (*b.inputs, _divisors(b, x, y), *b.outputs, _pool_sizes(b, x, y))
+    args = (*b.inputs, _shares(b, x, y), *b.outputs, _pool_sizes(b, x, y))
     return [Call(kernels("pool").mean, y[0] * y[1], args, b.work)]
 
 
 def avgpool_grad(b: Bound) -> list[Call]:
     """Images in parallel."""
     x, y = b.out(), b.shape(0)
-    args = (*b.inputs, _divisors(b, x, y), *b.outputs, _pool_sizes(b, x, y))
+    args = (*b.inputs, _shares(b, x, y), *b.outputs, _pool_sizes(b, x, y))
     return [Call(kernels("pool").mean_grad, x[0], args, b.work)]
 
 
