@@ -85,9 +85,9 @@ _gather_short, _gather_short_one = _make_gathered(SHORT, 2), _make_gathered(SHOR
 def gathered(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, rows, cols):
     """`rows` rows of C, up to two vectors of `cols`.  The steps of A are 1."""
     lanes = VECTOR_BYTES // c.itemsize
-    i = 0
+    few, i = 2 * SHORT if cols > lanes else SHORT, 0  # short tiles of one vector wait for their own sums
     while i < rows:
-        s, tall = (i, rows - i, cols), rows - i > 2 * SHORT
+        s, tall = (i, rows - i, cols), rows - i > few
         if tall and cols > lanes:
             _gather_tall(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
         elif tall:
@@ -142,9 +142,9 @@ _line_short, _line_short_one = _make_lined(SHORT, 2), _make_lined(SHORT, 1)
 def lined(a, a_at, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, rows, cols, add):
     """`rows` rows of C, up to two vectors of `cols`; C's old values are added where `add` is 1."""
     lanes = VECTOR_BYTES // c.itemsize
-    i = 0
+    few, i = 2 * SHORT if cols > lanes else SHORT, 0  # short tiles of one vector wait for their own sums
     while i < rows:
-        s, tall = (rows - i, cols, add), rows - i > 2 * SHORT
+        s, tall = (rows - i, cols, add), rows - i > few
         x, y = a_at + i, c_at + i * c_row
         if tall and cols > lanes:
             _line_tall(a, x, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)

@@ -231,20 +231,20 @@ def block(
 ):
     """A block of C of any `rows` and up to two vectors of `cols`; C's old values are added where `add` is 1."""
     lanes = VECTOR_BYTES // c.itemsize
-    i = 0
+    few, i = 2 * SHORT if cols > lanes else SHORT, 0  # short tiles of one vector wait for their own sums
     while i < rows:
         left = rows - i
         x, y, s = a_at + i * a_row, c_at + i * c_row, (left, cols, add)
         # fmt: off
-        if left > 2 * SHORT and cols == 2 * lanes:
+        if left > few and cols == 2 * lanes:
             _tall_two(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
-        elif left > 2 * SHORT and cols > lanes:
+        elif left > few and cols > lanes:
             _tall_two_masked(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
-        elif left > 2 * SHORT:
+        elif left > few:
             _tall_one(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         elif cols > lanes:
             _short_two_masked(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         else:
             _short_one(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         # fmt: on
-        i += TALL if left > 2 * SHORT else SHORT
+        i += TALL if left > few else SHORT

@@ -102,11 +102,11 @@ def rows(lo, hi, a, b, c, n, k, a_row, a_step, strip):
 
 
 @kernel
-def columns(lo, hi, a, b, c, n, k, a_step):
+def columns(lo, hi, a, b, c, k):
     """Columns lo..hi of the one row of C, where B is stored transposed: each a sum along neighbours."""
     for j in range(lo, hi):
         total = c.dtype.type(0)
         row = b[j * k : j * k + k]
         for t in range(k):
-            total += a[t * a_step] * row[t]
+            total += a[t] * row[t]
         c[j] = total
