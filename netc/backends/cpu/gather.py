@@ -6,7 +6,8 @@
 So rows of C can be any output pixels of a convolution, of several rows and images, and the steps any taps of
 its window (Dukhan, "The indirect convolution algorithm", 2019; here the sum of two offsets stands for each
 pointer, as the image has its padding around it); or rows of C are neighbours in a window, and the steps the
-pixels of any rows.  Rows of B have zeros past the last column, so only C is masked.
+pixels of any rows.  Rows of B may hold anything past the last column, as only
+C is masked.
 """
 
 # pyright: basic
@@ -142,9 +143,9 @@ _line_short, _line_short_one = _make_lined(SHORT, 2), _make_lined(SHORT, 1)
 def lined(a, a_at, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, rows, cols, add):
     """`rows` rows of C, up to two vectors of `cols`; C's old values are added where `add` is 1."""
     lanes = VECTOR_BYTES // c.itemsize
-    few, i = 2 * SHORT if cols > lanes else SHORT, 0  # short tiles of one vector wait for their own sums
+    i = 0
     while i < rows:
-        s, tall = (rows - i, cols, add), rows - i > few
+        s, tall = (rows - i, cols, add), rows - i > 2 * SHORT
         x, y = a_at + i, c_at + i * c_row
         if tall and cols > lanes:
             _line_tall(a, x, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)

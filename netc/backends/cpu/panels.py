@@ -88,9 +88,7 @@ def panel(x, at, row_step, col_step, out, to, rows, cols):
     for row in range(rows):
         for col in range(whole_cols if row < whole_rows else 0, cols):
             out[to + row * width + col] = x[at + row * row_step + col * col_step]
-    read = (
-        lanes if cols <= lanes else width
-    )  # what a tile reads: its lanes past the last column are not stored
+    read = lanes if cols <= lanes else width  # by a tile, which does not store what is past the last column
     for row in range(rows):
         for col in range(cols, read):
             out[to + row * width + col] = 0

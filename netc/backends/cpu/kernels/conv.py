@@ -155,7 +155,9 @@ def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
                 number, stretch = unit // stretches, unit % stretches
                 group, first = number // of_group, number % of_group * lanes
                 count, to = min(lanes, kg - first), group * kg + first
-                whole = count == lanes and k < DIRECT
+                # Where a row of B is shorter than the tile is wide, numbers of the next pixel stand in for zeros.
+                inside = (row + now) * cols * k + lanes <= grad.size
+                whole = k < DIRECT and (count == lanes or inside)
                 if number != packed and not whole:
                     packed = number
                     panel(grad, row * cols * k + to, k, 1, panels, 0, now * cols, count)
