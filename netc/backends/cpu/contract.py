@@ -38,7 +38,7 @@ def dot(b: Bound) -> list[Call]:
     if panels < 4 * b.threads and m >= 4 * b.threads * k.TALL:
         blocks = max(blocks, b.threads)
     rows = -(-m // (blocks * k.TALL)) * k.TALL
-    packs = int(panels >= 8 and rows > k.TALL and depth >= 128)
+    packs = int(panels >= 8 and (depth >= 128 or not ta))
     sizes = (m, n, depth, a_row, a_step, b_step, b_column, min(m, rows), packs)
     return [Call(k.dot, panels * -(-m // rows), (*arrays, *sizes), b.work)]
 

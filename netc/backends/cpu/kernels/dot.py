@@ -11,6 +11,7 @@ used twice: `rows` streams.
 
 import numpy as np
 
+from netc.backends.cpu.gather import lined
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.panels import panel
 from netc.backends.cpu.rows import fill
@@ -45,14 +46,14 @@ def dot(lo, hi, a, b, c, m, n, k, a_row, a_step, b_step, b_column, rows, packs):
     apart = b_column != 1 or rows > 8 * TALL  # a panel is packed
     if not apart and rows <= TALL:
         stretch = 64  # panels in turn read one page of B: few rows are soon through
-    right = np.empty(stretch * width if apart else 1, c.dtype)
+    right = np.empty(stretch * width, c.dtype)
     left = np.empty((rows + TALL) * stretch if packs else 1, c.dtype)
-    unit = lo
+    source_a, step = (left, TALL) if packs else (a, a_step)
+    here, unit = np.zeros(1, np.int64), lo  # the one place where a tile's steps begin
     while unit < hi:
         i, first = unit // count * rows, unit % count
         last = min(count, first + hi - unit)
         height = min(rows, m - i)
-        source_a, row_a, step_a, step = (left, 1, TALL, TALL) if packs else (a, a_row, a_step, height)
         for k0 in range(0, k, stretch):
             depth, again, a_at = min(stretch, k - k0), 1 if k0 > 0 else 0, i * a_row + k0 * a_step
             if packs:
@@ -60,14 +61,21 @@ def dot(lo, hi, a, b, c, m, n, k, a_row, a_step, b_step, b_column, rows, packs):
             for number in range(first, last):
                 j = number * width
                 cols, b_at, row_step, source = min(width, n - j), k0 * b_step + j * b_column, b_step, b
-                if apart:
+                # Where B's rows end before the tile does, the next row's numbers stand in for zeros.
+                if apart or b_at + (depth - 1) * b_step + width > b.size:
                     panel(b, b_at, b_step, b_column, right, 0, depth, cols)
                     b_at, row_step, source = 0, width, right
-                for strip in range(0, height, step):
-                    at = strip * depth if packs else a_at
+                if not packs and a_row != 1:
                     block(
-                        source_a, at, row_a, step_a, 0, source, b_at, row_step, 0, 1, depth,
-                        c, (i + strip) * n + j, n, min(step, height - strip), cols, again,
+                        a, a_at, a_row, a_step, 0, source, b_at, row_step, 0, 1, depth,
+                        c, i * n + j, n, height, cols, again,
+                    )  # fmt: skip
+                    continue
+                for strip in range(0, height, TALL):
+                    at = strip * depth if packs else a_at + strip
+                    lined(
+                        source_a, at, here, step, source, b_at, row_step, 0, here.size, depth,
+                        c, (i + strip) * n + j, n, min(TALL, height - strip), cols, again,
                     )  # fmt: skip
         unit += last - first
 
