@@ -95,7 +95,9 @@ def command(
     if infer and recompute:
         raise click.UsageError("--recompute is for training, and --infer predicts")
     if not (infer or spec.losses):
-        raise click.UsageError(f"the outputs of {graph.name} are whole numbers, so no loss trains it; try --infer")
+        raise click.UsageError(
+            f"the outputs of {graph.name} are whole numbers, so no loss trains it; try --infer"
+        )
     if passes or programs:
         from netc.bench.stages import stages
 
