@@ -12,7 +12,7 @@ from netc.analyze.report import net_dict
 from netc.errors import MissingDependency
 from netc.loading import Compiled, Loaded, load_file, load_text
 from netc.train.spec import default_spec
-from netc.types import DType
+from netc.types import DType, Math
 
 if TYPE_CHECKING:
     from netc.train.frugal import Recompute
@@ -117,6 +117,7 @@ def compile(
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
     dtype: DType = "f32",
+    math: Math = "fast",
     recompute: Recompute | None = None,
 ) -> Model: ...
 
@@ -130,6 +131,7 @@ def compile(
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
     dtype: DType = "f32",
+    math: Math = "fast",
 ) -> Predictor: ...
 
 
@@ -141,6 +143,7 @@ def compile(
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
     dtype: DType = "f32",
+    math: Math = "fast",
     recompute: Recompute | None = None,
 ) -> Predictor:
     """A trainable model of a net, its weights drawn as its train block says.
@@ -148,6 +151,7 @@ def compile(
     With `train=False` one that only predicts and evaluates, without an optimiser's memory: a `Predictor`.
     `recompute="cheap"` or `"all"` trades time for memory in training: the backward pass computes activations again,
     those that take no convolution or dense layer, or all.
+    `math="strict"` keeps to algorithms that round no more than sums of products do: no Winograd convolution.
     `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for an unknown device.
     """
     from netc.train.checkpoint import Source
@@ -156,16 +160,24 @@ def compile(
 
     if device != "cpu":
         raise ValueError(f"the device {device} is not in this version of netc; cpu is")
+    if math not in ("fast", "strict"):
+        raise ValueError(f"math is fast or strict, not {math}")
     spec = net.compiled.train or default_spec(net.compiled.graph)
     made: Predictor
     if train:
         made = Model(
-            net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype, recompute=recompute
+            net.compiled.graph,
+            spec,
+            backend=backend,
+            threads=threads,
+            dtype=dtype,
+            math=math,
+            recompute=recompute,
         )
     elif recompute:
         raise ValueError("recompute is for training")
     else:
-        made = Predictor(net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype)
+        made = Predictor(net.compiled.graph, spec, backend=backend, threads=threads, dtype=dtype, math=math)
     loaded = net.loaded
     made.source = Source(net.name, loaded.text, dict(loaded.settings), dict(loaded.imports))
     return made

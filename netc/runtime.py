@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from netc.ir.program import Input, Program
 from netc.ops.primitive import Value
 from netc.plan import PERSISTENT, Plan, plan
-from netc.types import DType, TensorType
+from netc.types import DType, Math, TensorType
 
 Array = NDArray[Any]
 Backend = Literal["cpu", "numpy"]
@@ -32,18 +32,20 @@ def compile_program(
     backend: Backend = "cpu",
     threads: int | None = None,
     buffers: Mapping[str, Array] | None = None,
+    math: Math = "fast",
 ) -> Executable:
     """Plans the program, binds its buffers and compiles its kernels.
 
     `buffers` gives arrays for some or all of the parameters, states and slots, used as they are and not
     copied; names that the program lacks are passed over, so a training program's buffers serve an evaluation.
     Others start at zero.  `threads` is how many a large kernel may use: `NETC_NUM_THREADS`, or every usable
-    core.  Raises ValueError where an array given does not fit.
+    core.  `math="strict"` keeps a backend from algorithms that round more than sums in plain order do.
+    Raises ValueError where an array given does not fit.
     """
     the_plan = plan(program)
     arrays = _arrays(program, the_plan, buffers or {})
     bind = import_module(f"netc.backends.{backend}").bind  # only the chosen backend is imported
-    return Executable(program, the_plan, arrays, bind(program, arrays, threads))
+    return Executable(program, the_plan, arrays, bind(program, arrays, threads, math), math)
 
 
 def aligned(nbytes: int) -> Array:
@@ -89,10 +91,16 @@ class Executable:
     """
 
     def __init__(
-        self, program: Program, the_plan: Plan, arrays: Mapping[Value, Array], run: Callable[[], None]
+        self,
+        program: Program,
+        the_plan: Plan,
+        arrays: Mapping[Value, Array],
+        run: Callable[[], None],
+        math: Math,
     ) -> None:
         self.program = program
         self.plan = the_plan
+        self.math: Math = math
         self.arrays = arrays
         self._inputs = {i.name: i for i in program.inputs}
         fed = [i for i in program.inputs if i.role not in PERSISTENT]

@@ -15,6 +15,7 @@ from netc.sizes import Size, Symbol, symbolic
 
 Shape = tuple[Size, ...]
 DType = Literal["f32", "f64", "int"]
+Math = Literal["fast", "strict"]  # whether a backend may take algorithms that round more than the definition
 
 N: Final = symbolic(Symbol("N"))
 ITEM_BYTES: Final[dict[DType, int]] = {"f32": 4, "f64": 8, "int": 8}

@@ -24,6 +24,7 @@ from netc.train.model import Model
 from netc.train.predictor import Predictor
 from netc.train.spec import TrainSpec
 from netc.train.step import training_step
+from netc.types import Math
 
 FEWEST, MOST, LONG_ENOUGH = 3, 1000, 2.0  # steps where none are asked for, and seconds that they may take
 _SPARE: Final = 0.9  # of the memory that is free
@@ -46,6 +47,7 @@ class Bench:
     cost: Cost
     plan: Plan
     ready: float  # seconds until everything was compiled
+    math: Math = "fast"
 
     @property
     def median(self) -> float:
@@ -62,31 +64,38 @@ def bench(
     steps: int | None = None,
     depth: int | None = None,
     again: Recompute | None = None,
+    math: Math = "fast",
 ) -> Bench:
     """A training step, or a prediction, on random data.  Raises TooLarge before anything is allocated."""
     _must_fit(graph, spec, batch, infer, again)
     roof = measure_roof(threads)
     begun = perf_counter()
-    exe, feeds = _made(graph, spec, batch, infer, threads, again)
-    timed = bind_timed(exe.program, exe.arrays, threads)
+    exe, feeds = _made(graph, spec, batch, infer, threads, again, math)
+    timed = bind_timed(exe.program, exe.arrays, threads, math)
     ready = perf_counter() - begun
     whole, each = _times(exe, feeds, timed, steps)
     seconds = [statistics.median(times) for times in zip(*each, strict=True)]
     layers = layer_times(exe.program, seconds, roof, graph, spec, depth)
     return Bench(
         graph.name, infer, batch, roof, tuple(whole), tuple(layers),
-        total_cost(exe.program.equations), exe.plan, ready,
+        total_cost(exe.program.equations), exe.plan, ready, math,
     )  # fmt: skip
 
 
 def _made(
-    graph: Graph, spec: TrainSpec, batch: int, infer: bool, threads: int | None, again: Recompute | None
+    graph: Graph,
+    spec: TrainSpec,
+    batch: int,
+    infer: bool,
+    threads: int | None,
+    again: Recompute | None,
+    math: Math,
 ) -> tuple[Executable, dict[str, Any]]:
     """What runs, and what it is fed.  The learning rate is 0: the work is the same, and random labels teach nothing."""
     feeds: dict[str, Any] = data.inputs(graph, batch)
     if infer:
-        return Predictor(graph, spec, threads=threads).engine("predict", batch), feeds
-    exe = Model(graph, spec, threads=threads, recompute=again).program("train", batch)
+        return Predictor(graph, spec, threads=threads, math=math).engine("predict", batch), feeds
+    exe = Model(graph, spec, threads=threads, math=math, recompute=again).program("train", batch)
     feeds |= {spec.target[0]: data.target(graph, spec, batch), "step": 1, **spec.optimizer.scalars(1, 0.0)}
     return exe, {name: value for name, value in feeds.items() if name in exe}
 

@@ -38,6 +38,7 @@ def bench_dict(found: Bench) -> dict[str, Any]:
         "name": found.net,
         "mode": "infer" if found.infer else "train",
         "batch": found.batch,
+        "math": found.math,
         "machine": machine_dict(found.roof),
         "step": {"count": len(found.steps), "median_s": found.median, "min_s": min(found.steps)},
         "ready_s": found.ready,

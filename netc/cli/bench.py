@@ -12,6 +12,7 @@ import click
 from netc.cli.files import (
     file_argument,
     input_option,
+    math_option,
     net_option,
     only,
     read_net,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from netc.bench.stages import Stage
     from netc.graph.model import Graph
     from netc.train.frugal import Recompute
+    from netc.types import Math
 
 SCHEMA: Final = "netc.bench/1"
 BATCH: Final = 8  # where no train block says one
@@ -51,6 +53,7 @@ BATCH: Final = 8  # where no train block says one
     "--depth", type=click.IntRange(0), help="How many levels of blocks the table opens; all if not given."
 )
 @recompute_option
+@math_option
 @click.option("--passes", is_flag=True, help="Run nothing: tell what each pass of the compiler saves.")
 @click.option("--programs", is_flag=True, help="The same, with the program after each pass.")
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
@@ -65,6 +68,7 @@ def command(
     steps: int | None,
     depth: int | None,
     recompute: Recompute | None,
+    math: Math,
     passes: bool,
     programs: bool,
     as_json: bool,
@@ -107,7 +111,15 @@ def command(
 
     try:
         found = bench(
-            graph, spec, batch=batch, infer=infer, threads=threads, steps=steps, depth=depth, again=recompute
+            graph,
+            spec,
+            batch=batch,
+            infer=infer,
+            threads=threads,
+            steps=steps,
+            depth=depth,
+            again=recompute,
+            math=math,
         )
     except TooLarge as error:
         complain(str(error))

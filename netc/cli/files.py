@@ -115,6 +115,17 @@ def recompute_option(command: F) -> F:
     )(command)
 
 
+def math_option(command: F) -> F:
+    """`--math fast|strict`"""
+    return click.option(
+        "--math",
+        type=click.Choice(["fast", "strict"]),
+        default="fast",
+        show_default=True,
+        help="Whether convolutions may take fewer multiplications (Winograd), which rounds about ten times more.",
+    )(command)
+
+
 def read_net(
     file: str, settings: Mapping[str, str] | None = None, sizes: Sequence[int] | None = None
 ) -> Loaded:

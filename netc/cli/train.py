@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netc.cli.files import STDIN, NetFile, chosen, net_option, read_net, recompute_option, set_option
+from netc.cli.files import (
+    STDIN,
+    NetFile,
+    chosen,
+    math_option,
+    net_option,
+    read_net,
+    recompute_option,
+    set_option,
+)
 from netc.cli.output import complain, say, tell
 from netc.cli.progress import Progress, figures
 from netc.errors import MissingDependency
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from netc.train.frugal import Recompute
     from netc.train.loop import Epoch
     from netc.train.model import Model
+    from netc.types import Math
 
 RUNS = Path("runs")
 CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take as long as learning
@@ -46,6 +56,7 @@ CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take a
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder; runs/NET if not given."
 )
 @recompute_option
+@math_option
 @click.option(
     "--resume",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -60,6 +71,7 @@ def command(
     device: str,
     out: Path | None,
     recompute: Recompute | None,
+    math: Math,
     resume: Path | None,
 ) -> int:
     """Train a net as its train block says.
@@ -82,7 +94,7 @@ def command(
         origin = _origin(loaded if file else None, data, resume)
         dataset = _data(compiled, origin)
         place = resume or out or _free(compiled.graph.name)
-        model = _model(loaded, compiled, dataset, recompute)
+        model = _model(loaded, compiled, dataset, recompute, math)
         return _run(model, compiled, dataset, place, origin, resume is not None)
 
 
@@ -167,12 +179,14 @@ def _free(net: str) -> Path:
     return path
 
 
-def _model(loaded: Loaded, compiled: Compiled, data: Dataset, recompute: Recompute | None) -> Model:
+def _model(
+    loaded: Loaded, compiled: Compiled, data: Dataset, recompute: Recompute | None, math: Math
+) -> Model:
     """The net as a model that knows what its classes are called."""
     from netc.api import Net
     from netc.api import compile as compile_net
 
-    model = compile_net(Net(loaded, compiled.graph.name), recompute=recompute)
+    model = compile_net(Net(loaded, compiled.graph.name), recompute=recompute, math=math)
     model.source = replace(model.source, classes=data.names or ())
     return model
 

@@ -14,7 +14,7 @@ from netc.train.frugal import Recompute
 from netc.train.predictor import STEPS, Array, Predictor, moved, numbers
 from netc.train.spec import TrainSpec
 from netc.train.step import training_step, value_and_grad
-from netc.types import DType
+from netc.types import DType, Math
 
 Kind = Literal["train", "grad"]
 
@@ -34,13 +34,14 @@ class Model(Predictor):
         backend: Backend = "cpu",
         threads: int | None = None,
         dtype: DType = "f32",
+        math: Math = "fast",
         recompute: Recompute | None = None,
     ) -> None:
         self.recompute: Recompute | None = recompute
         self.steps = 0
         self.lr_factor = 1.0
         self._programs: dict[tuple[Kind, int], Executable] = {}
-        super().__init__(graph, spec, backend=backend, threads=threads, dtype=dtype)
+        super().__init__(graph, spec, backend=backend, threads=threads, dtype=dtype, math=math)
 
     def _first(self) -> Program:
         return training_step(self.graph, self.spec, 1, self.dtype)

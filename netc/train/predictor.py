@@ -27,7 +27,7 @@ from netc.train.augment import Warp, augment
 from netc.train.init import draw
 from netc.train.spec import TrainSpec, pictures
 from netc.train.step import evaluation, scoring
-from netc.types import NUMPY_NAME, DType, Size
+from netc.types import NUMPY_NAME, DType, Math, Size
 
 Array = NDArray[Any]
 Fixed = Literal["evaluate", "score", "predict"]
@@ -61,11 +61,13 @@ class Predictor:
         backend: Backend = "cpu",
         threads: int | None = None,
         dtype: DType = "f32",
+        math: Math = "fast",
     ) -> None:
         self.graph, self.spec = graph, spec
         self.backend: Backend = backend
         self.threads = threads
         self.dtype: DType = dtype
+        self.math: Math = math
         self.version = 0
         self.buffers: dict[str, Array] = {}
         self.source = checkpoint.Source(graph.name)  # what `save` writes beside the weights
@@ -93,7 +95,7 @@ class Predictor:
 
     def _compiled(self, program: Program) -> Executable:
         buffers = self.buffers | self._prepared
-        return compile_program(program, backend=self.backend, threads=self.threads, buffers=buffers)
+        return compile_program(program, self.backend, self.threads, buffers, self.math)
 
     def engine(self, kind: Fixed, batch: int) -> Executable:
         """The program of a kind at a batch size, compiled when it is first wanted and prepared for the weights."""

@@ -18,6 +18,7 @@ from netc.backends.cpu.threads import default_threads
 from netc.ir.program import Equation, Program
 from netc.ops import fused
 from netc.ops.primitive import Primitive, Value
+from netc.types import Math
 
 _BY_NAME: Final[dict[str, Lowering]] = {
     f.__name__: f
@@ -43,16 +44,18 @@ def lowering(op: Primitive) -> Lowering:
     return _BY_NAME[op.name]
 
 
-def bind(program: Program, arrays: Mapping[Value, Any], threads: int | None = None) -> Callable[[], None]:
+def bind(
+    program: Program, arrays: Mapping[Value, Any], threads: int | None = None, math: Math = "fast"
+) -> Callable[[], None]:
     """What runs the program once; everything is compiled when this returns."""
-    return _table(program, arrays, threads)[0].run
+    return _table(program, arrays, threads, math)[0].run
 
 
 def bind_timed(
-    program: Program, arrays: Mapping[Value, Any], threads: int | None = None
+    program: Program, arrays: Mapping[Value, Any], threads: int | None = None, math: Math = "fast"
 ) -> Callable[[], list[float]]:
     """What runs the program once and tells the seconds of each equation; views take none."""
-    table, places = _table(program, arrays, threads)
+    table, places = _table(program, arrays, threads, math)
 
     def run() -> list[float]:
         seconds = [0.0] * len(program.equations)
@@ -64,18 +67,18 @@ def bind_timed(
 
 
 def _table(
-    program: Program, arrays: Mapping[Value, Any], threads: int | None
+    program: Program, arrays: Mapping[Value, Any], threads: int | None, math: Math
 ) -> tuple[Table, tuple[int, ...]]:
     """The table of a program, and which equation each of its lines belongs to."""
     threads = default_threads() if threads is None else threads
     flat = {v: a.reshape(-1) for v, a in arrays.items()}
     numbered = [(at, eq) for at, eq in enumerate(program.equations) if not eq.op.view]
-    calls = [(at, c) for at, eq in numbered for c in _calls(eq, flat, threads)]
+    calls = [(at, c) for at, eq in numbered for c in _calls(eq, flat, threads, math)]
     wanted = [a.nbytes for _, c in calls for a in c.args if isinstance(a, Borrow)]
     scratch = np.empty(max(wanted, default=0), np.uint8)
     return Table([c for _, c in calls], scratch, threads), tuple(at for at, _ in calls)
 
 
-def _calls(eq: Equation, flat: Mapping[Value, Any], threads: int) -> list[Call]:
-    bound = Bound(eq, tuple(flat[v] for v in eq.inputs), tuple(flat[v] for v in eq.outputs), threads)
+def _calls(eq: Equation, flat: Mapping[Value, Any], threads: int, math: Math) -> list[Call]:
+    bound = Bound(eq, tuple(flat[v] for v in eq.inputs), tuple(flat[v] for v in eq.outputs), threads, math)
     return lowering(eq.op)(bound)

@@ -8,6 +8,7 @@ from typing import Any
 
 from netc.ir.program import Equation
 from netc.ops.primitive import Value
+from netc.types import Math
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,16 @@ class Borrow:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """An equation with the arrays of its operands and results, flat and contiguous."""
+    """An equation with the arrays of its operands and results, flat and contiguous.
+
+    Where `math` is strict, sums of products are computed as they are defined, by no algorithm that rounds more.
+    """
 
     eq: Equation
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
     threads: int
+    math: Math = "fast"
 
     @property
     def params(self) -> Mapping[str, Any]:

@@ -9,13 +9,16 @@ import numpy as np
 
 from netc.ir.program import Equation, Program
 from netc.ops.primitive import Value
+from netc.types import Math
 
 Step = Callable[[], None]
 
 
-def bind(program: Program, arrays: Mapping[Value, Any], threads: int | None = None) -> Step:
-    """What runs the program once, one equation after the other; `threads` is not used."""
-    del threads
+def bind(
+    program: Program, arrays: Mapping[Value, Any], threads: int | None = None, math: Math = "fast"
+) -> Step:
+    """What runs the program once, one equation after the other; `threads` and `math` are not used."""
+    del threads, math
     all_steps = steps(program, arrays)
 
     def run() -> None:

@@ -1,0 +1,108 @@
+"""Winograd's convolution: windows of 3 × 3, stride 1, over `(N, H, W, C)` in 32 bits.
+
+The map of outputs is cut into square tiles of m × m, m = 4 or 2, whose windows see e × e inputs, e = m + 2.  In the
+space of the transforms (see `transform.py`) a convolution is, for each of the e² points, a product of matrices:
+
+    M[q] (tiles, K) = V[q] (tiles, C) · U[q] (C, K)
+
+`weights` makes U once a step; `forward` goes through the tiles in blocks, so that V and M stay in the cache: inputs to
+V, products, M to outputs.  By data is the same with the window turned and its channels exchanged.
+
+    U (K / WIDTH, e², C + 1, WIDTH): panels as wide as the register tile; the row too many keeps the points from falling
+    onto the same lines of the cache, which they would at every power of two.
+"""
+
+# pyright: basic
+# pyright: reportCallIssue=false
+# Numba gives these functions their types when they are called, and intrinsics their first argument.
+
+from netc.backends.cpu.jit import helper, kernel
+from netc.backends.cpu.rows import copy
+from netc.backends.cpu.tile import block
+from netc.backends.cpu.tiles import inputs2, inputs4, outputs2, outputs4
+from netc.backends.cpu.transform import G2, G4, LANES, address, two_sided
+
+WIDTH = 2 * LANES  # columns of a panel of U
+DEPTH = 16  # channels of a panel that one unit of work transforms
+
+_weights4, _weights2 = two_sided(G4), two_sided(G2)
+
+
+@helper
+def _taps(wt, c0, rows, k0, columns, g, out, at):
+    """The nine taps of a stretch of a panel, `(9, DEPTH, WIDTH)`; by data, the last tap first and C side by side."""
+    c, k, turned = g
+    for tap in range(9):
+        to = at + tap * DEPTH * WIDTH
+        if turned:
+            for j in range(columns):
+                source = ((8 - tap) * c + k0 + j) * k + c0
+                for d in range(rows):
+                    out[to + d * WIDTH + j] = wt[source + d]
+        else:
+            for d in range(rows):
+                copy(wt, (tap * c + c0 + d) * k + k0, out, to + d * WIDTH, columns)
+
+
+@kernel
+def weights(lo, hi, wt, memory, g, edge, parts, scratch_at, scratch):
+    """Parts lo..hi of U, from weights `(3, 3, C, K)`.  `g`: C, K, and whether U is that of the gradient by data."""
+    c, k, turned = g
+    depth, columns = (k, c) if turned else (c, k)
+    stretches, apart = (depth + DEPTH - 1) // DEPTH, (depth + 1) * WIDTH * 4
+    panels, step = (columns + WIDTH - 1) // WIDTH, DEPTH * WIDTH * 4
+    start = address(memory)
+    for part in range(lo, hi):
+        taps = scratch_at + part * scratch
+        for unit in range(panels * stretches * part // parts, panels * stretches * (part + 1) // parts):
+            # in the order in which the weights lie
+            panel, d0 = (unit // stretches, unit % stretches) if turned else (unit % panels, unit // panels)
+            d0 *= DEPTH
+            rows = min(DEPTH, depth - d0)
+            _taps(wt, d0, rows, panel * WIDTH, min(WIDTH, columns - panel * WIDTH), g, memory, taps)
+            to = start + panel * edge * edge * apart + d0 * WIDTH * 4
+            # what lies past the last column is transformed too, and never read
+            for t in range(0, rows * WIDTH * 4, LANES * 4):
+                if edge == 6:
+                    _weights4(start + taps * 4 + t, 3 * step, step, to + t, edge * apart, apart)
+                else:
+                    _weights2(start + taps * 4 + t, 3 * step, step, to + t, edge * apart, apart)
+
+
+@kernel
+def forward(lo, hi, x, memory, y, edge, g, s):
+    """Parts lo..hi of all tiles.  `s`: parts, tiles and columns at a time, and where things lie in the scratch."""
+    n, h, w, c, ho, wo, k, top, left = g
+    parts, at_once, wide, v_row, v_apart, p_apart, scratch_at, scratch = s
+    m, points, apart = edge - 2, edge * edge, (c + 1) * WIDTH
+    down, across = (ho + m - 1) // m, (wo + m - 1) // m
+    seen, written = (down, across, m, top, left), (down, across, m, 0, 0)
+    tiles = n * down * across
+    for part in range(lo, hi):
+        v = scratch_at + part * scratch
+        p = v + points * v_apart
+        spare = p + points * p_apart
+        end = tiles * (part + 1) // parts
+        for first in range(tiles * part // parts, end, at_once):
+            count = min(at_once, end - first)
+            if edge == 6:
+                inputs4(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
+            else:
+                inputs2(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
+            for k0 in range(0, k, wide):
+                columns = min(wide, k - k0)
+                for q in range(points):
+                    for j in range(0, columns, WIDTH):
+                        block(
+                            memory, v + q * v_apart, v_row, 1, 0,
+                            memory, ((k0 + j) // WIDTH * points + q) * apart, WIDTH, 0, 1, c,
+                            memory, p + q * p_apart + j, wide, count, min(WIDTH, columns - j), 0,
+                        )  # fmt: skip
+                if edge == 6:
+                    outputs4(
+                        memory, p, wide, p_apart, y, (ho, wo, k), k0, columns, written, first, count, spare
+                    )
+                else:
+                    outputs2(
+                        memory, p, wide, p_apart, y, (ho, wo, k), k0, columns, written, first, count, spare
+                    )

@@ -1,0 +1,117 @@
+"""Which convolutions go by Winograd's algorithm (`kernels/winograd.py`), in tiles of which size, and in what memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+from netc.backends.cpu.call import Borrow, Bound, Call
+from netc.backends.cpu.emit import kernels
+from netc.backends.cpu.threads import WORTH
+
+# What one number in the space of the transforms costs, in multiply-adds of a register tile.  Measured on an x86
+# with AVX-512: the inputs' and outputs' transforms go through vectors, the weights' write memory.
+_INPUT: Final = 10
+_OUTPUT: Final = 10
+_WEIGHT: Final = 40
+_TILES, _COLUMNS = (
+    48,
+    32,
+)  # tiles and output channels that one pass takes: their blocks stay in the second-level cache
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """A convolution of windows of 3 × 3 as the kernels see it.  By data, the outputs' gradient is what it reads."""
+
+    n: int
+    h: int  # of what is read
+    w: int
+    c: int
+    ho: int  # of what is written
+    wo: int
+    k: int
+    top: int  # padding above and left of what is read; negative where it is cut
+    left: int
+    turned: bool  # by data
+
+    def tiles(self, m: int) -> int:
+        """How many tiles of m × m cover the outputs."""
+        return self.n * -(-self.ho // m) * -(-self.wo // m)
+
+
+def forward(b: Bound) -> list[Call]:
+    """The calls of a convolution; none where the direct kernel is as fast, or Winograd's does not apply."""
+    if not _applies(b):
+        return []
+    (top, _), (left, _) = b.params["pad"]
+    n, h, w, c = b.shape(0)
+    _, ho, wo, k = b.out()
+    return _calls(b, Sizes(n, h, w, c, ho, wo, k, top, left, False))
+
+
+def by_data(b: Bound) -> list[Call]:
+    """The same for the gradient by data: a convolution with the window turned, whose padding makes up to 2."""
+    if not _applies(b):
+        return []
+    (top, _), (left, _) = b.params["pad"]
+    n, ho, wo, k = b.shape(0)
+    _, h, w, c = b.out()
+    return _calls(b, Sizes(n, ho, wo, k, h, w, c, 2 - top, 2 - left, True))
+
+
+def _applies(b: Bound) -> bool:
+    p = b.params
+    plain = p["stride"] == (1, 1) == p.get("dilation", (1, 1)) and p.get("groups", 1) == 1
+    return b.math == "fast" and plain and b.shape(1)[:2] == (3, 3) and b.outputs[0].itemsize == 4
+
+
+def _calls(b: Bound, s: Sizes) -> list[Call]:
+    m = fastest(s)
+    return _by_tiles(b, s, m) if m else []
+
+
+def fastest(s: Sizes) -> int | None:
+    """The size of the tiles for which least is to be done; None where the direct kernel does less.
+
+    >>> fastest(Sizes(8, 56, 56, 64, 56, 56, 64, 1, 1, False))
+    4
+    >>> fastest(Sizes(8, 224, 224, 3, 224, 224, 64, 1, 1, False)) is None
+    True
+    """
+    direct = 9 * prod((s.n, s.ho, s.wo, s.c, s.k))
+    costs = {m: _cost(s, m) for m in (4, 2)}
+    best = min(costs, key=lambda m: costs[m])
+    return best if costs[best] < direct else None
+
+
+def _cost(s: Sizes, m: int) -> int:
+    tiles = s.tiles(m)
+    products = tiles * s.c * s.k
+    return (m + 2) ** 2 * (products + tiles * (_INPUT * s.c + _OUTPUT * s.k) + _WEIGHT * s.c * s.k)
+
+
+def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
+    """Blocks of tiles in parallel; all weights are transformed first."""
+    k = kernels("winograd")
+    lanes, edge = k.LANES, m + 2
+    points = edge * edge
+    parts = b.threads if b.work >= WORTH else 1
+    at_once = min(_TILES, -(-s.tiles(m) // parts))
+    wide = min(_COLUMNS, -(-s.k // k.WIDTH) * k.WIDTH)
+    channels = -(-s.c // lanes) * lanes
+    # Rows and points are a vector further apart than they need be: powers of two would share lines of the cache.
+    v_row = channels + lanes
+    v_apart, p_apart = at_once * v_row + lanes, at_once * wide + lanes
+    u = points * -(-s.k // k.WIDTH) * (s.c + 1) * k.WIDTH
+    scratch = max(points * (v_apart + p_apart + max(channels, wide)), 9 * k.DEPTH * k.WIDTH)
+    memory = Borrow(u + parts * scratch, b.outputs[0].dtype)
+    g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
+    places = (parts, at_once, wide, v_row, v_apart, p_apart, u, scratch)
+    read, weights = b.inputs
+    c_k = (s.k, s.c, 1) if s.turned else (s.c, s.k, 0)
+    return [
+        Call(k.weights, parts, (weights, memory, c_k, edge, parts, u, scratch), 4 * u),
+        Call(k.forward, parts, (read, memory, *b.outputs, edge, g, places), b.work),
+    ]
