@@ -33,7 +33,9 @@ def weights_late(program: Program) -> Program:
     pairs = sorted(_pairs(program), key=lambda pair: -_size(pair[0]))
     while peak <= lowest:
         place = {id(eq): i for i, eq in enumerate(line)}
-        there = (p for p in pairs if place[id(p[0])] <= at <= place[id(p[1])] and _size(p[0]) >= peak * _LARGE)
+        there = (
+            p for p in pairs if place[id(p[0])] <= at <= place[id(p[1])] and _size(p[0]) >= peak * _LARGE
+        )
         pair = next(there, None)
         if pair is None:
             break

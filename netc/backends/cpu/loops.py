@@ -41,18 +41,22 @@ Kind = Literal["full", "scalar", "vector", "gate"]
 
 # Blocks of rows that are summed by themselves: rounding grows with the rows of a block plus the number of blocks.
 _PARTS, _LEAST, _MOST = 32, 16, 256  # about so many of them, each of so many rows at least and at most
-_WIDE = 64  # numbers of a row from which its loop is worth its start
+_WIDE = 64  # numbers of a row from which its loop is worth its start: several rows of few channels are taken as one
 
 _HEAD = '''"""{title}"""
 
 from math import log, sqrt
 
 from netc.backends.cpu.jit import kernel
-from netc.backends.cpu.vmath import erf_of, exp_of, log1p_of, tanh_of
-
+{imports}
 
 @kernel
 '''
+# What a loop imports if it uses it: each takes time when the loop is loaded.
+_IMPORTS = {
+    "tiled": "from netc.backends.cpu.repeat import tiled",
+    "_of(": "from netc.backends.cpu.vmath import erf_of, exp_of, log1p_of, tanh_of",
+}
 _RENAMED = {"erf": "erf_of", "exp": "exp_of", "tanh_of": "tanh_of", "log1p": "log1p_of"}
 
 
@@ -85,32 +89,28 @@ def pointwise(b: Bound) -> list[Call]:
     numbers = [one(value) for step in expression.steps for _, value in step.params]
     gates = [_strides(b.shape(i), shape) for i, kind in enumerate(kinds) if kind == "gate"]
     kernel = load("loop", source(loop)).loop
+    if loop.flat and not expression.sums:
+        return [Call(kernel, prod(shape), (*b.inputs, *outputs, *numbers), b.work)]
+    rows, inner = prod(shape[:-1]), shape[-1]
+    while rows % 2 == 0 and inner < _WIDE and not gates:
+        rows, inner = rows // 2, 2 * inner
+    sizes = [inner, *([_leading(shape)] if gates else []), *gates]
     if expression.sums:
-        return _summing(b, loop, kernel, shape, [*outputs], [*gates, *numbers])
-    sizes = [] if loop.flat else [shape[-1], _leading(shape)]
-    args = (*b.inputs, *outputs, *sizes, *gates, *numbers)
-    return [Call(kernel, prod(shape) if loop.flat else prod(shape[:-1]), args, b.work)]
+        return _summing(b, kernel, (rows, inner), [*b.inputs, *outputs], [*sizes, *numbers])
+    return [Call(kernel, rows, (*b.inputs, *outputs, *sizes, *numbers), b.work)]
 
 
-def _summing(
-    b: Bound, loop: Loop, kernel: Any, shape: tuple[int, ...], outputs: list[Any], more: list[Any]
-) -> list[Call]:
-    """The loop over blocks of rows, and what adds their sums up.
-
-    Where no operand is a vector, several rows of few channels are taken as one of many.
-    """
-    c, rows, beside = shape[-1], prod(shape[:-1]), 1
-    while loop.flat and rows % 2 == 0 and beside * c < _WIDE:
-        rows, beside = rows // 2, 2 * beside
+def _summing(b: Bound, kernel: Any, shape: tuple[int, int], arrays: list[Any], more: list[Any]) -> list[Call]:
+    """The loop over blocks of rows `(rows, inner)`, and what adds their sums up."""
+    rows, inner = shape
     block = min(max(-(-rows // _PARTS), _LEAST), _MOST)
-    parts, count = -(-rows // block), len(loop.expression.sums)
-    partial = Borrow(parts * count * beside * c, b.outputs[0].dtype)
-    sizes = [partial, rows, block, beside * c, *([] if loop.flat else [_leading(shape)])]
-    calls = [Call(kernel, parts, (*b.inputs, *outputs, *sizes, *more), b.work)]
+    parts, count = -(-rows // block), len(b.params["expression"].sums)
+    partial = Borrow(parts * count * inner, b.outputs[0].dtype)
+    calls = [Call(kernel, parts, (*arrays, partial, rows, block, *more), b.work)]
     total = kernels("reduce").total
     for i, out in enumerate(b.outputs[-count:]):
-        args = (partial, out, parts, count * beside * c, i * beside * c, beside, c)
-        calls.append(Call(total, c, args, parts * beside * c))
+        args = (partial, out, parts, count * inner, i * inner, inner // out.size, out.size)
+        calls.append(Call(total, out.size, args, parts * inner))
     return calls
 
 
@@ -156,14 +156,15 @@ def source(loop: Loop) -> str:
     results = [f"y{j}" for j, over in enumerate(loop.over) if over is None]
     operands = [f"x{i}" for i in range(len(loop.kinds))]
     gates = [i for i, kind in enumerate(loop.kinds) if kind == "gate"]
-    sizes = ["partial", "rows", "block", "inner"] if loop.expression.sums else [] if loop.flat else ["inner"]
-    sizes += [] if loop.flat else ["leading"]
-    sizes += [f"strides{i}" for i in gates]
+    sizes = ["partial", "rows", "block"] if loop.expression.sums else []
+    sizes += ["inner"] if sizes or not loop.flat else []
+    sizes += ["leading", *(f"strides{i}" for i in gates)] if gates else []
     numbers = [f"p{s}_{name}" for s, step in enumerate(loop.expression.steps) for name, _ in step.params]
     arguments = ", ".join(["lo", "hi", *operands, *results, *sizes, *numbers])
     full = [f"x{i}" for i, kind in enumerate(loop.kinds) if kind == "full"] + results
     lines = [f"def loop({arguments}):", f"    T = {full[0]}.dtype.type"]
     lines += [f"    a{i} = x{i}[0]" for i, kind in enumerate(loop.kinds) if kind == "scalar"]
+    lines += [f"    x{i}r = tiled(x{i}, inner)" for i, kind in enumerate(loop.kinds) if kind == "vector"]
     if loop.expression.sums:
         lines += _indented(_blocks(loop, full))
     elif loop.flat:
@@ -171,7 +172,9 @@ def source(loop: Loop) -> str:
         lines += ["    for i in range(hi - lo):", *_indented(_inside(loop), 2)]
     else:
         lines += ["    for row in range(lo, hi):", *_indented(_row(loop, full), 2)]
-    return _HEAD.format(title=_title(loop)) + "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    imports = "".join(f"{line}\n" for used, line in _IMPORTS.items() if used in text)
+    return _HEAD.format(title=_title(loop), imports=imports) + text
 
 
 def _indented(lines: Iterable[str], levels: int = 1) -> list[str]:
@@ -196,9 +199,7 @@ def _row(loop: Loop, full: list[str]) -> Iterator[str]:
     for name in full:
         yield f"{name}r = {name}[row * inner : row * inner + inner]"
     for i, kind in enumerate(loop.kinds):
-        if kind == "vector":
-            yield f"x{i}r = x{i}"
-        elif kind == "gate":
+        if kind == "gate":
             yield f"at{i} = row // (leading[1] * leading[2]) * strides{i}[0]"
             yield f"at{i} += row // leading[2] % leading[1] * strides{i}[1] + row % leading[2] * strides{i}[2]"
             yield f"x{i}r = x{i}[at{i} : at{i} + inner]"
