@@ -49,7 +49,7 @@ class Compiled:
         memory = measure(self.graph, batch, spec=spec)
         back: Mapping[str, int | None] | None = None
         if backward and memory and spec.losses:
-            back = backward_flops(value_and_grad(self.graph, spec, 1))
+            back = backward_flops(value_and_grad(self.graph, spec, 1, fused=False))
         elif backward:  # a symbolic size decides, or there is no loss
             back = {f"{self.graph.name}.{n.path}": None for n in self.graph.nodes}
         return NetReport(self.facts, memory, batch, back)

@@ -151,6 +151,12 @@ def plus(_, a, b):
 
 
 @intrinsic
+def minus(_, a, b):
+    """a - b"""
+    return a(a, a), lambda _ctx, builder, _signature, values: builder.fsub(*values)
+
+
+@intrinsic
 def times(_, a, b):
     """a b"""
     return a(a, a), lambda _ctx, builder, _signature, values: builder.fmul(*values)

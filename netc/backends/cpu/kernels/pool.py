@@ -5,7 +5,8 @@ each output pixel a vector of channels walks the window in registers; the last v
 """
 
 # pyright: basic
-# Numba gives these functions their types when they are called.
+# pyright: reportCallIssue=false
+# Numba gives these functions their types when they are called, and intrinsics their first argument.
 
 import numpy as np
 
