@@ -68,6 +68,8 @@ def conv_data(b: Bound) -> list[Call]:
 
 def conv_weights(b: Bound) -> list[Call]:
     """Shares of the images in parallel, each into sums of its own, which are then added in their order."""
+    if fewer := winograd.by_weights(b):
+        return fewer
     r, s = b.out()[:2]
     g = geometry(b, b.shape(0), (r, s), b.shape(1))
     if _depthwise(g):

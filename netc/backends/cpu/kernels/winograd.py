@@ -20,7 +20,7 @@ from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.rows import copy
 from netc.backends.cpu.tile import block
 from netc.backends.cpu.tiles import inputs2, inputs4, outputs2, outputs4
-from netc.backends.cpu.transform import G2, G4, LANES, address, two_sided
+from netc.backends.cpu.transform import ALL, G2, G4, LANES, address, two_sided
 
 WIDTH = 2 * LANES  # columns of a panel of U
 DEPTH = 16  # channels of a panel that one unit of work transforms
@@ -63,10 +63,11 @@ def weights(lo, hi, wt, memory, g, edge, parts, scratch_at, scratch):
             to = start + panel * edge * edge * apart + d0 * WIDTH * 4
             # what lies past the last column is transformed too, and never read
             for t in range(0, rows * WIDTH * 4, LANES * 4):
+                x = (start + taps * 4 + t, 3 * step, step, ALL, 0)
                 if edge == 6:
-                    _weights4(start + taps * 4 + t, 3 * step, step, to + t, edge * apart, apart)
+                    _weights4(x, (to + t, edge * apart, apart, ALL, 0))
                 else:
-                    _weights2(start + taps * 4 + t, 3 * step, step, to + t, edge * apart, apart)
+                    _weights2(x, (to + t, edge * apart, apart, ALL, 0))
 
 
 @kernel
