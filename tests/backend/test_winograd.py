@@ -6,9 +6,11 @@ number of channels up to 129; ε is the spacing of numbers at 1.  Of 1,600 drawn
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +20,13 @@ from hypothesis import strategies as st
 
 import netc
 from netc import ops
+from netc.backends import cpu
 from netc.backends.cpu import winograd
 from netc.backends.cpu.threads import _gang
 from netc.backends.cpu.transform import matrices
 from netc.runtime import compile_program
 from tests.application import Application, Draw, numbers, pads, pair
+from tests.command import Command
 from tests.primitive_case import program, run
 
 DRAWS = settings(max_examples=25, deadline=None, derandomize=True)
@@ -57,8 +61,6 @@ def always(m: int | None, patch: pytest.MonkeyPatch) -> None:
 
 def kernels_of(app: Application, **options: Any) -> set[str]:
     """Which of the backend's files its kernels come from, as its table has them."""
-    from netc.backends import cpu
-
     seen: set[str] = set()
     lowered = cpu.lowering(app.op)
     eq = next(e for e in program(app, "f32").equations if e.op is app.op)
@@ -203,3 +205,24 @@ def test_math_of_a_model() -> None:
     assert steps["fast"] == pytest.approx(steps["strict"], rel=1e-5)
     with pytest.raises(ValueError, match="math is fast or strict, not quick"):
         netc.compile(net, math="quick")  # type: ignore[call-overload]
+
+
+def test_math_of_the_commands(tmp_path: Path, netc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    bind = cpu.bind
+
+    def noted(program: Any, arrays: Any, threads: Any = None, math: Any = None) -> Any:
+        seen.append(math)
+        return bind(program, arrays, threads, math)
+
+    monkeypatch.setattr(cpu, "bind", noted)
+    train = ["train", "digits", "--set", "train.epochs=1", "--out"]
+    assert netc(*train, tmp_path / "a", "--math", "strict").code == 0
+    assert set(seen) == {"strict"}
+    seen.clear()
+    assert netc(*train, tmp_path / "b").code == 0
+    assert set(seen) == {"fast"}
+    for math in ("fast", "strict"):
+        found = json.loads(netc("bench", "digits", "--steps", 1, "--math", math, "--json").out)
+        assert found["nets"][0]["math"] == math
+    assert netc("bench", "digits", "--math", "quick").code == 2

@@ -15,8 +15,9 @@ from netc.backends.cpu.threads import WORTH
 _INPUT: Final = 10
 _OUTPUT: Final = 10
 _WEIGHT: Final = 40
-# Tiles and output channels that one pass takes: their blocks stay in the second-level cache.
-_TILES, _COLUMNS = 48, 32
+# Tiles that one pass takes, by their size, and output channels: what they need stays in the second-level cache.
+_TILES: Final = {4: 36, 2: 72}
+_COLUMNS: Final = 128
 # The same for the gradient by weights: tiles that one pass takes, and channels of a block, of C and of K.
 _SUMMED, _BLOCK = 32, 64
 
@@ -109,7 +110,7 @@ def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
     lanes, edge = k.LANES, m + 2
     points = edge * edge
     parts = b.threads if b.work >= WORTH else 1
-    at_once = min(_TILES, -(-s.tiles(m) // parts))
+    at_once = min(_TILES[m], -(-s.tiles(m) // parts))
     wide = min(_COLUMNS, -(-s.k // k.WIDTH) * k.WIDTH)
     channels = -(-s.c // lanes) * lanes
     # Rows and points are a vector further apart than they need be: powers of two would share lines of the cache.
