@@ -32,7 +32,9 @@ from tests.primitive_case import program, run
 DRAWS = settings(max_examples=25, deadline=None, derandomize=True)
 FACTOR = {2: 20, 4: 40}
 EPS = float(np.finfo(np.float32).eps)
-CASES = [("conv", 2), ("conv", 4), ("conv_data", 2), ("conv_data", 4), ("conv_weights", 4)]
+# The primitive, the size of the tiles, and whether the inputs or the weights are kept transformed.
+CASES = [(name, m, kept) for name in ("conv", "conv_data") for m in (2, 4) for kept in (True, False)]
+CASES += [("conv_weights", 4, False)]
 CHANNELS = st.sampled_from([1, 2, 3, 5, 15, 16, 17, 31, 32, 33, 66, 129])
 
 
@@ -53,8 +55,10 @@ def convolution(draw: Draw, name: str) -> Application:
     return Application(ops.conv_weights, (numbers(draw, *x), numbers(draw, *y)), {"window": (3, 3), **params})
 
 
-def always(m: int | None, patch: pytest.MonkeyPatch) -> None:
+def always(m: int | None, patch: pytest.MonkeyPatch, kept: bool = False) -> None:
     """Tiles of m × m whatever the cost model says, or none."""
+    patch.setattr(winograd, "keeps_inputs", lambda *_: kept)
+    patch.setattr(winograd, "_DEEP", 32)  # so that few channels take several stretches
     patch.setattr(winograd, "fastest", lambda _: m)
     patch.setattr(winograd, "pays", lambda _: m is not None)
 
@@ -80,9 +84,9 @@ def error(app: Application, threads: int = 1) -> float:
     return float(np.abs(got - exact).max() / (EPS * max(size.max(), 1e-30)))
 
 
-@pytest.mark.parametrize(("name", "m"), CASES)
-def test_any_size_is_numpy(name: str, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    always(m, monkeypatch)
+@pytest.mark.parametrize(("name", "m", "kept"), CASES)
+def test_any_size_is_numpy(name: str, m: int, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    always(m, monkeypatch, kept)
 
     @DRAWS
     @given(st.data())
@@ -124,9 +128,11 @@ def alone(threads: int) -> Generator[None, None, None]:
         yield
 
 
-@pytest.mark.parametrize(("name", "m"), CASES)
-def test_the_same_bits_whoever_does_which_part(name: str, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    always(m, monkeypatch)
+@pytest.mark.parametrize(("name", "m", "kept"), CASES)
+def test_the_same_bits_whoever_does_which_part(
+    name: str, m: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(m, monkeypatch, kept)
     if name == "conv_weights":  # the number of threads decides into how many sums a large one is cut
         exe = compile_program(program(large(name), "f32"), threads=3)
         feeds = {f"x{i}": x.astype(np.float32) for i, x in enumerate(large(name).operands)}

@@ -11,13 +11,16 @@ from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.threads import WORTH
 
 # What one number in the space of the transforms costs, in multiply-adds of a register tile.  Measured on an x86
-# with AVX-512: the inputs' and outputs' transforms go through vectors, the weights' write memory.
+# with AVX-512: what is transformed is written to the second-level cache, and weights that are kept to memory.
 _INPUT: Final = 10
 _OUTPUT: Final = 10
-_WEIGHT: Final = 40
+_WEIGHT: Final = 20
+_KEPT_WEIGHT: Final = 40
 # Tiles that one pass takes, by their size, and output channels: what they need stays in the second-level cache.
 _TILES: Final = {4: 36, 2: 72}
 _COLUMNS: Final = 128
+_FEW: Final = 400  # tiles for which weights are transformed panel by panel, and not kept
+_DEEP: Final = 256  # channels of a panel that are transformed at a time
 # The same for the gradient by weights: tiles that one pass takes, and channels of a block, of C and of K.
 _SUMMED, _BLOCK = 32, 64
 
@@ -81,7 +84,9 @@ def _applies(b: Bound, weights: tuple[int, ...]) -> bool:
 
 def _calls(b: Bound, s: Sizes) -> list[Call]:
     m = fastest(s)
-    return _by_tiles(b, s, m) if m else []
+    if not m:
+        return []
+    return _by_panels(b, s, m) if keeps_inputs(s, m) else _by_tiles(b, s, m)
 
 
 def fastest(s: Sizes) -> int | None:
@@ -99,9 +104,38 @@ def fastest(s: Sizes) -> int | None:
 
 
 def _cost(s: Sizes, m: int) -> int:
-    tiles = s.tiles(m)
+    tiles, weight = s.tiles(m), _WEIGHT if keeps_inputs(s, m) else _KEPT_WEIGHT
     products = tiles * s.c * s.k
-    return (m + 2) ** 2 * (products + tiles * (_INPUT * s.c + _OUTPUT * s.k) + _WEIGHT * s.c * s.k)
+    return (m + 2) ** 2 * (products + tiles * (_INPUT * s.c + _OUTPUT * s.k) + weight * s.c * s.k)
+
+
+def keeps_inputs(s: Sizes, m: int) -> bool:
+    """Whether the inputs are kept and the weights not: both are looked at again and again, and the inputs are less."""
+    return s.tiles(m) <= min(_FEW, s.k)
+
+
+def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
+    """Tiles in parallel to their transforms, then panels of output channels in parallel."""
+    k = kernels("winograd")
+    lanes, edge, tiles = k.LANES, m + 2, s.tiles(m)
+    points = edge * edge
+    parts = b.threads if b.work >= WORTH else 1
+    deep = min(_DEEP, s.c)
+    v_row = -(-s.c // lanes) * lanes + lanes
+    v_apart, p_apart = tiles * v_row + lanes, tiles * k.WIDTH + lanes
+    own = points * (deep * k.WIDTH + lanes + p_apart) + max((points + 1) * k.WIDTH, 9 * k.DEPTH * k.WIDTH)
+    scratch = max(own, (points + 1) * v_row)
+    v = points * v_apart
+    memory = Borrow(v + parts * scratch, b.outputs[0].dtype)
+    g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
+    read, weights = b.inputs
+    places = (parts, v_row, v_apart, v, scratch)
+    into = Call(k.inputs, parts, (read, memory, edge, g, places), 4 * v)
+    places = (parts, deep, v_row, v_apart, p_apart, v, scratch)
+    return [
+        into,
+        Call(k.panels, parts, (weights, memory, *b.outputs, edge, g, int(s.turned), places), b.work),
+    ]
 
 
 def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
