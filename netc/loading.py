@@ -57,7 +57,8 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A file with everything that was found in it.  `nets` are those that could be made, errors or not.
+    """A file with everything that was found in it.  `nets` are those that were asked for and could be made, errors
+    or not.
 
     `imports` are the texts of the files that it imports, by their path from its folder.
     """
@@ -75,6 +76,11 @@ class Loaded:
     def sources(self) -> dict[str, str]:
         """The text of every file that a diagnostic may lie in."""
         return {**self.imported, self.path: self.text}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nets that the file writes, made or not."""
+        return tuple(dict.fromkeys(net.name.id for net in _nets(self.file)))
 
     @property
     def failed(self) -> bool:
@@ -96,11 +102,14 @@ def find(name: str) -> Path:
 
 
 def load_file(
-    name: str, settings: Mapping[str, str] | None = None, sizes: Sequence[int] | None = None
+    name: str,
+    settings: Mapping[str, str] | None = None,
+    sizes: Sequence[int] | None = None,
+    only: str | None = None,
 ) -> Loaded:
     """Reads and compiles a file or a shipped spec.  Raises NetError only where it cannot be read at all."""
     path = find(name)
-    return load_text(read(str(path)), str(path), settings, sizes)
+    return load_text(read(str(path)), str(path), settings, sizes, only=only)
 
 
 def load_text(
@@ -109,12 +118,14 @@ def load_text(
     settings: Mapping[str, str] | None = None,
     sizes: Sequence[int] | None = None,
     imports: Mapping[str, str] | None = None,
+    only: str | None = None,
 ) -> Loaded:
     """Compiles a text.  `settings` are those of the command line: `classes`, `depth`, `train.batch`.
 
     `sizes`, those of one example, go before the ones that a net of one input writes.  An `expect` is a claim
     about the net as its file has it, so it is not held against other settings and sizes.  `imports` are the texts of
-    what it imports, which else are read from the folder of `path`.
+    what it imports, which else are read from the folder of `path`.  With `only`, the name of a net, no other net and
+    no train block of another is looked at, so that their mistakes are not found.
     """
     given = settings or {}
     budget.begin()
@@ -126,10 +137,10 @@ def load_text(
         report.add(diagnostic)
     values = {k: read_setting(v) for k, v in given.items() if not k.startswith("train.")}
     found_there = find_imports(file, report, imports)
-    made = elaborate(file, values, report, Imported(tuple(found_there.files), found_there.links))
-    _all_taken(values, made, file, report)
-    nets = {item.name.id: item for item in file.items if isinstance(item, ast.Net)}
-    blocks = _train_blocks(file, made, given, report)
+    made = elaborate(file, values, report, Imported(tuple(found_there.files), found_there.links), only)
+    _all_taken(values, made, file, only, report)
+    nets = {net.name.id: net for net in _nets(file)}
+    blocks = _train_blocks(file, made, given, only, report)
     misread = any(
         d.severity == "error" for d in found
     )  # parts of the file are left out, so its facts mean little
@@ -143,6 +154,10 @@ def load_text(
         compiled[name] = Compiled(graph, facts, spec, whole)
     diagnostics = report.sorted()
     return Loaded(path, text, file, compiled, given, diagnostics, found_there.texts, found_there.sources)
+
+
+def _nets(file: ast.File) -> list[ast.Net]:
+    return [item for item in file.items if isinstance(item, ast.Net)]
 
 
 def _resized(file: ast.File, sizes: Sequence[int]) -> ast.File:
@@ -169,10 +184,12 @@ def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> M
     return Memory(plan(inference(graph, batch)).peak_bytes, plan(training).peak_bytes)
 
 
-def _all_taken(values: Mapping[str, Any], made: Elaborated, file: ast.File, report: Report) -> None:
+def _all_taken(
+    values: Mapping[str, Any], made: Elaborated, file: ast.File, only: str | None, report: Report
+) -> None:
     """A setting from outside that nothing takes is a mistake."""
     known = [i.parameter.name.id for i in file.items if isinstance(i, ast.Param)]
-    known += [p.name.id for i in file.items if isinstance(i, ast.Net) for p in i.parameters]
+    known += [p.name.id for net in _nets(file) if only in (None, net.name.id) for p in net.parameters]
     for name in values:
         if name not in made.used:
             help = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it has none")
@@ -181,16 +198,18 @@ def _all_taken(values: Mapping[str, Any], made: Elaborated, file: ast.File, repo
 
 
 def _train_blocks(
-    file: ast.File, made: Elaborated, given: Mapping[str, str], report: Report
+    file: ast.File, made: Elaborated, given: Mapping[str, str], only: str | None, report: Report
 ) -> dict[str, ast.Train]:
     """The train block of each net, with the settings of the command line put in."""
-    nets = [item.name.id for item in file.items if isinstance(item, ast.Net)]
+    nets = [net.name.id for net in _nets(file)]
     out: dict[str, ast.Train] = {}
     for item in file.items:
         if not isinstance(item, ast.Train):
             continue
         name = item.net.id if item.net else nets[0] if len(nets) == 1 else None
         place = item.net.span if item.net else item.span
+        if only is not None and name in nets and name != only:
+            continue
         if name is None:
             help = "write its name: train NAME { … }"
             report.add(Diagnostic("E0603", "it is not said which net this trains", place, help=help))

@@ -71,7 +71,7 @@ def command(
       netc report lenet5 --net LeNet5 --explain c1
       netc report lenet5 --net LeNet5 --rf c3[0,9]
     """
-    loaded = read_net(file, settings, sizes)
+    loaded = read_net(file, settings, sizes, net)
     nets = chosen(loaded, net)
     if sizes:
         _one_input(nets, loaded)

@@ -105,9 +105,10 @@ def _read(
     from netc.train.folder import SPEC, source_of
 
     if file or not resume:
-        return read_net(file or "-", settings), net
+        return read_net(file or "-", settings, net=net), net
     source = source_of(resume)
-    return read_net(str(resume / SPEC), {**source.settings, **settings}), net or source.net
+    net = net or source.net
+    return read_net(str(resume / SPEC), {**source.settings, **settings}, net=net), net
 
 
 def _origin(loaded: Loaded | None, data: Path | None, resume: Path | None) -> Origin:

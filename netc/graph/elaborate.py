@@ -51,9 +51,16 @@ class Imported:
 
 
 def elaborate(
-    file: ast.File, given: Mapping[str, Any], report: Report, imported: Imported | None = None
+    file: ast.File,
+    given: Mapping[str, Any],
+    report: Report,
+    imported: Imported | None = None,
+    only: str | None = None,
 ) -> Elaborated:
-    """All nets of a file.  `given` are settings from outside (`--set classes=10`), which go before defaults."""
+    """All nets of a file, or the one called `only`.
+
+    `given` are settings from outside (`--set classes=10`), which go before defaults.
+    """
     out = Elaborated()
     imported = imported or Imported()
     homes: dict[str, Home] = {}
@@ -63,7 +70,7 @@ def elaborate(
     out.settings = home.settings
     reads = _reads(file)
     for item in file.items:
-        if isinstance(item, ast.Net):
+        if isinstance(item, ast.Net) and only in (None, item.name.id):
             graph = _net(item, reads, home, given, out, report)
             if graph:
                 out.graphs[item.name.id] = graph

@@ -230,6 +230,60 @@ def test_input_and_settings_change_the_net_and_not_its_claims(netc: Command) -> 
     assert net["outputs"][0]["shape"] == ["N", 10]
 
 
+TWO = """param wide: int = 4
+net Right {
+  input x: [N, 3, 8, 8]
+  y = x -> Half(wide)
+  output y
+}
+net Wrong(deep: int = 2) {
+  input x: [N, 3, 8, 8]
+  y = x -> Half(wide) -> conv(2, 9)
+  output y
+}
+train Wrong {
+  batch 0
+}
+block Half(c: int): x -> y {
+  y = x -> conv(c, 3, pad=half)
+}
+"""
+
+
+@pytest.mark.parametrize("command", ["report", "draw", "diff"])
+def test_net_tells_no_mistakes_of_other_nets(command: str, netc: Command) -> None:
+    Path("two.net").write_text(TWO)
+    files = ["two.net"] * (2 if command == "diff" else 1)
+    done = netc(command, *files, "--net", "Right")
+    assert (done.code, done.err) == (0, "")
+    assert netc(command, *files, "--net", "Wrong").code == 1
+
+
+def test_net_decides_which_mistakes_count(netc: Command) -> None:
+    Path("two.net").write_text(TWO)
+    assert netc("report", "two.net").code == 1
+    wrong = netc("report", "two.net", "--net", "Wrong")
+    assert (wrong.err.count("error[E0302]"), wrong.err.count("error[")) == (1, 2)
+    for sizes in ("3x2x2", "3x0x2"):  # the second is no size
+        done = netc("report", "two.net", "--net", "Right", "--input", sizes)
+        assert (done.code, bool(done.err)) == ((0, False) if sizes == "3x2x2" else (2, True))
+    both = netc("report", "two.net", "--net", "Right", "--set", "wide=-1")  # in the block that both use
+    assert (both.code, both.err.count("error[")) == (1, 1)
+    assert "in: Right" in both.err
+    deep = netc("report", "two.net", "--net", "Right", "--set", "deep=3")
+    assert "no setting `deep`" in deep.err  # Wrong alone takes it
+    Path("two.net").write_text(TWO + "param again: int\n")
+    done = netc("report", "two.net", "--net", "Right")  # a mistake of the file
+    assert (done.code, done.err.count("error[")) == (1, 1)
+
+
+def test_a_name_is_looked_for_among_all_nets_of_the_file(netc: Command) -> None:
+    Path("two.net").write_text(TWO)
+    done = netc("report", "two.net", "--net", "Rihgt")
+    assert done.code == 2
+    assert "did you mean `Right`?" in done.err
+
+
 def test_an_unknown_setting_is_an_error(netc: Command) -> None:
     done = netc("report", "resnet", "--set", "clases=10")
     assert done.code == 1
