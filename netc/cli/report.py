@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netc.cli.files import chosen, file_argument, input_option, net_option, read_net, set_option
-from netc.cli.output import complain, console, is_terminal, say, say_json, show_diagnostics, width
+from netc.cli.output import complain, console, exit_code, is_terminal, say, say_json, show_diagnostics, width
 
 if TYPE_CHECKING:
     from netc.analyze.report import NetReport
@@ -91,7 +91,7 @@ def command(
     if not loaded.nets and not loaded.failed:
         complain(f"{loaded.path} has no net")
         return 1
-    return 1 if loaded.failed else 0
+    return exit_code(loaded.diagnostics)
 
 
 def _one_input(nets: Mapping[str, Compiled], loaded: Loaded) -> None:

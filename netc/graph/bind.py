@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-from netc.errors import Note, plural
+from netc.errors import Note, Span, plural
 from netc.graph.evaluate import Evaluator, Failed, LayerValue, hidden
 from netc.graph.frame import Names
 from netc.ir.program import Numbers, Own
@@ -73,7 +73,8 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
         except ArgumentError as error:
             message = f"`{argument.name}` of `{call.name}` {error.message}"
             written = a.value.id if isinstance(a.value, ast.Name) else ""
-            help = written and (at.near(written, argument.words) or at.near(written, at.scope))
+            known = argument.words if written in at.scope else (*argument.words, *at.scope)
+            help = at.near(written, known) if written else ""
             at.fail("E0207", message, a.value.span, help=help)
             failed = True
         except Failed:
@@ -198,6 +199,22 @@ def layer_or_value(p: ast.Parameter, e: ast.Expr, at: Evaluator) -> Any:
         if e.id not in at.scope:
             raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=at.near(e.id, LAYERS))
     return at(e)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A setting from outside (`--set classes=10`): its name and its value, each with its place there."""
+
+    name: ast.Ident
+    value: Any
+    span: Span  # of the value
+
+
+def from_outside(p: ast.Parameter, given: Outside, at: Evaluator) -> Any:
+    """The value that a parameter takes from outside.  A word there is a text, or the layer of that name."""
+    e = ast.Name(str(given.value), given.span)
+    named = p.type is not None and p.type.id == "layer" and isinstance(given.value, str)
+    return typed(p, layer_or_value(p, e, at) if named else given.value, e, at)
 
 
 def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:

@@ -286,8 +286,119 @@ def test_a_name_is_looked_for_among_all_nets_of_the_file(netc: Command) -> None:
 
 def test_an_unknown_setting_is_an_error(netc: Command) -> None:
     done = netc("report", "resnet", "--set", "clases=10")
-    assert done.code == 1
+    assert done.code == 2
     assert "did you mean `classes`?" in done.err
+
+
+SETTABLE = """param wide: int = 4
+param act: layer = relu
+net A {
+  input x: [N, 3]
+  y = x -> dense(wide) -> act
+  output y
+}
+train A {
+  target label: int[N]
+  loss [y, label] -> softmax_xent
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (
+            "batch=3",
+            """\
+error[E0203]: the file has no setting `batch`
+ --> <command line>:1:7
+1 | --set batch=3
+  |       ^^^^^
+  = help: did you mean `train.batch`?
+""",
+        ),
+        (
+            "train.batch=0",
+            """\
+error[E0207]: `batch` takes an int of at least 1
+ --> <command line>:1:19
+1 | --set train.batch=0
+  |                   ^
+  = in: train A
+""",
+        ),
+        (
+            "train.seet=0",
+            """\
+error[E0203]: a train block has no setting `seet`
+ --> <command line>:1:13
+1 | --set train.seet=0
+  |             ^^^^
+  = in: train A
+  = help: did you mean `seed`?
+""",
+        ),
+        (
+            "train.batch=)",
+            """\
+error[E0110]: this `)` closes nothing
+ --> <command line>:1:19
+1 | --set train.batch=)
+  |                   ^
+""",
+        ),
+        (
+            "wide=many",
+            """\
+error[E0207]: `wide` takes an int, not "many"
+ --> <command line>:1:12
+1 | --set wide=many
+  |            ^^^^
+""",
+        ),
+        (
+            "act=tahn",
+            """\
+error[E0202]: unknown layer `tahn`
+ --> <command line>:1:11
+1 | --set act=tahn
+  |           ^^^^
+  = help: did you mean `tanh`?
+""",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_quoted_where_it_was_given(setting: str, told: str, netc: Command) -> None:
+    Path("a.net").write_text(SETTABLE)
+    for command in ("report", "draw"):
+        done = netc(command, "a.net", "--set", setting)
+        assert (done.code, done.err) == (2, told)
+
+
+def test_the_second_setting_is_quoted_in_its_own_line(netc: Command) -> None:
+    Path("a.net").write_text(SETTABLE)
+    done = netc("report", "a.net", "--set", "wide=8", "--set", "train.optimizer=sgd(lr=-1)")
+    assert done.code == 2
+    assert "2 | --set train.optimizer=sgd(lr=-1)\n  |                              ^^\n" in done.err
+
+
+def test_a_mistake_that_a_setting_makes_in_the_file_is_the_file_s(netc: Command) -> None:
+    Path("a.net").write_text(SETTABLE)
+    done = netc("report", "a.net", "--set", "wide=0")
+    assert done.code == 1
+    assert "--> a.net:5:18" in done.err
+    assert "did you mean" not in done.err  # `wide` is what was meant
+
+
+def test_a_layer_is_set_by_its_name(netc: Command) -> None:
+    Path("a.net").write_text(SETTABLE)
+    done = netc("report", "a.net", "--set", "act=tanh", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert [layer["kind"] for layer in json.loads(done.out)["nets"][0]["layers"]] == ["dense", "tanh"]
+    net = "net B(act: layer = relu) {\n  input x: [N, 3]\n  y = x -> act\n  output y\n}\n"
+    Path("b.net").write_text(net)
+    done = netc("report", "b.net", "--set", "act=tanh", "--json")
+    assert [layer["kind"] for layer in json.loads(done.out)["nets"][0]["layers"]] == ["tanh"]
 
 
 def test_input_needs_one_input(netc: Command) -> None:
