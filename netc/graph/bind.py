@@ -72,16 +72,26 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
             values[argument.name] = argument.convert(_word_or_value(a.value, argument, at))
         except ArgumentError as error:
             message = f"`{argument.name}` of `{call.name}` {error.message}"
-            written = a.value.id if isinstance(a.value, ast.Name) else ""
-            known = argument.words if written in at.scope else (*argument.words, *at.scope)
-            help = at.near(written, known) if written else ""
-            at.fail("E0207", message, a.value.span, help=help)
+            at.fail("E0207", message, a.value.span, help=_meant(a.value, argument.words, at))
             failed = True
         except Failed:
             failed = True
     if failed:
         raise Failed
     return values
+
+
+def _meant(e: ast.Expr, words: Sequence[str], at: Evaluator) -> str:
+    """What may be meant by an argument that is wrong."""
+    if isinstance(e, ast.String):
+        return _unquoted(e.value) if e.value in words else ""
+    if not isinstance(e, ast.Name):
+        return ""
+    return at.near(e.id, words if e.id in at.scope else (*words, *at.scope))
+
+
+def _unquoted(word: str) -> str:
+    return f"write it without quotes: {word}"
 
 
 def _word_or_value(e: ast.Expr, argument: Argument, at: Evaluator) -> Any:
@@ -235,7 +245,8 @@ def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:
         "layer": isinstance(value, LayerValue),
     }[kind]
     if not fits:
-        raise at.fail("E0207", f"`{p.name.id}` takes {article(kind)}, not {said(value)}", e.span)
+        help = _unquoted(value) if kind == "layer" and isinstance(value, str) and value in LAYERS else ""
+        raise at.fail("E0207", f"`{p.name.id}` takes {article(kind)}, not {said(value)}", e.span, help=help)
     return float(value) if kind == "float" else value
 
 
