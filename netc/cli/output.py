@@ -132,7 +132,7 @@ def _coloured(text: str) -> str:
 
 def complain(message: str, what: str = "error") -> None:
     """One line on stderr: what went wrong, where there is no place in a file to point at."""
-    shown = click.style(what, fg="red", bold=True) if wants_colour(sys.stderr) else what
+    shown = click.style(what, fg=_COLOURS.get(what, "red"), bold=True) if wants_colour(sys.stderr) else what
     tell(f"{shown}: {_each_line(message)}")
 
 

@@ -203,6 +203,7 @@ def _run(model: Model, compiled: Compiled, data: Dataset, out: Path, origin: Ori
         folder.note_origin(out, origin)
     else:
         folder.begin(out, model, report_dict([report]), origin)
+        _draw(model, out)
     _introduce(compiled, data, out, done)
     try:
         _train(model, data, out, done)
@@ -218,8 +219,19 @@ def _run(model: Model, compiled: Compiled, data: Dataset, out: Path, origin: Ori
     result = model.evaluate(data.test.x, data.test.y)
     folder.finish(out, result)
     say(f"test: {figures(result)}")
-    say(f"the run lies in {out}: model.safetensors, metrics.jsonl, curves.svg, net.svg, report.json")
+    picture = f"{folder.PICTURE}, " if (out / folder.PICTURE).exists() else ""
+    say(f"the run lies in {out}: model.safetensors, metrics.jsonl, curves.svg, {picture}report.json")
     return 0
+
+
+def _draw(model: Model, out: Path) -> None:
+    """The net as a picture; a machine that cannot draw can train."""
+    from netc.train import folder
+
+    try:
+        folder.draw_net(out, model)
+    except MissingDependency as error:
+        complain(f"the run has no {folder.PICTURE}: {error}", "warning")
 
 
 def _introduce(compiled: Compiled, data: Dataset, out: Path, done: list[Epoch]) -> None:

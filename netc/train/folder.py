@@ -31,6 +31,7 @@ MODEL: Final = "model.safetensors"
 STATE: Final = "state.safetensors"
 SPEC: Final = "spec.net"
 ORIGIN: Final = "run.json"
+PICTURE: Final = "net.svg"
 SCHEMA: Final = "netc.run/1"
 
 
@@ -93,9 +94,13 @@ def begin(folder: Path, model: Model, report: Mapping[str, Any], origin: Origin)
         _write_source(folder, model.source)
         note_origin(folder, origin)
         write(folder / "report.json", json.dumps(report, indent=2) + "\n")
-        draw.render(draw.to_dot(model.graph), folder / "net.svg")
     except OSError as error:
         raise FolderError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def draw_net(folder: Path, model: Model) -> None:
+    """Draws the net.  Raises MissingDependency where no Graphviz works."""
+    draw.render(draw.to_dot(model.graph), folder / PICTURE)
 
 
 def _write_source(folder: Path, source: checkpoint.Source) -> None:

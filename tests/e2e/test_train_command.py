@@ -76,6 +76,22 @@ def test_a_run_says_what_it_does_and_leaves_its_folder(netc: Command) -> None:
     assert records(Path("runs/Tiny-2")) == records(run)  # the seed decides everything
 
 
+def test_a_machine_without_graphviz_trains_and_says_what_is_missing(
+    netc: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("empty").mkdir()
+    monkeypatch.setenv("PATH", str(Path("empty").resolve()))
+    monkeypatch.setattr("netc.draw.picture.WHEEL", "a_wheel_that_is_not_there")
+    done = netc("train", "tiny.net", "--set", "train.epochs=1")
+    assert done.code == 0
+    assert done.err.startswith("warning: the run has no net.svg: drawing needs Graphviz: ")
+    assert done.err.count("\n") == 1
+    assert "net.svg" not in done.out
+    run = {p.name for p in Path("runs/Tiny").iterdir()}
+    assert "net.svg" not in run
+    assert {"model.safetensors", "result.json", "curves.svg"} <= run
+
+
 def test_settings_from_outside_go_before_the_file(netc: Command) -> None:
     done = netc("train", "tiny.net", "--set", "train.epochs=1", "--set", "train.batch=20", "--out", "here")
     assert done.code == 0

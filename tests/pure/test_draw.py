@@ -247,10 +247,17 @@ def test_a_graphviz_that_fails_leaves_the_old_picture(
     script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_dot(tmp_path, monkeypatch, script)
+    monkeypatch.setattr("netc.draw.picture.WHEEL", "a_wheel_that_is_not_there")
     (tmp_path / "t.svg").write_text("old")
     with pytest.raises(GraphvizError, match=re.escape(said)):
         render("digraph { a }", tmp_path / "t.svg")
     assert (tmp_path / "t.svg").read_text() == "old"
+
+
+def test_the_wheel_draws_where_the_dot_program_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_dot(tmp_path, monkeypatch, "echo 'no plugin' >&2; exit 1")
+    render(to_dot(graph(RESIDUAL)), tmp_path / "t.png")
+    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.usefixtures("by_wheel")
