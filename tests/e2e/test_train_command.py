@@ -139,7 +139,10 @@ def test_images_are_read_by_the_size_of_the_net(netc: Command) -> None:
 @pytest.mark.parametrize(
     ("write", "said"),
     [
-        (lambda: np.save("in.npy", np.zeros((3, 5))), "in.npy"),
+        (
+            lambda: np.save("in.npy", np.zeros((3, 5))),
+            "in.npy: an array of 3x5 is 3 examples of 5, and the net takes 1x2x2",
+        ),
         (lambda: np.save("in.npy", np.float32(3)), "in.npy"),
         (lambda: np.save("in.npy", np.array(["a"])), "numbers were expected"),
         (lambda: np.save("in.npy", np.array([None]), allow_pickle=True), "cannot be read"),
@@ -159,6 +162,19 @@ def test_wrong_inputs_are_one_line(write: object, said: str, netc: Command) -> N
     assert (done.code, done.out) == (1, "")
     assert said in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_predict_says_of_a_net_that_it_is_no_classifier(netc: Command) -> None:
+    numbers = TINY.replace("int[N]", "[N, 1]").replace("dense(3)", "dense(1)")
+    numbers = numbers.replace("softmax_xent", "mse").replace("  metric [y, label] -> accuracy, top(2)\n", "")
+    Path("numbers.net").write_text(numbers)
+    np.savez("data.npz", x=np.zeros((20, 1, 2, 2), np.float32), y=np.ones((20, 1), np.float32))
+    assert netc("train", "numbers.net", "--set", "train.epochs=1").code == 0
+    np.save("in.npy", np.zeros((1, 2, 2)))
+    done = netc("predict", "runs/Tiny", "in.npy")
+    assert (done.code, done.out) == (2, "")
+    assert "runs/Tiny: Tiny tells no classes" in done.err
+    assert "in.npy" not in done.err
 
 
 def test_a_run_can_go_on(netc: Command) -> None:
