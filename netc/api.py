@@ -198,9 +198,9 @@ def load_model(path: str | Path, *, train: bool = True, **options: Any) -> Predi
     """
     from netc.train.checkpoint import ModelError, Source
     from netc.train.checkpoint import load as load_arrays
+    from netc.train.folder import model_of
 
-    path = Path(path)
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = model_of(Path(path))
     arrays, about = load_arrays(file)
     try:
         source = Source.of(about)

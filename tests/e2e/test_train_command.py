@@ -177,6 +177,20 @@ def test_predict_says_of_a_net_that_it_is_no_classifier(netc: Command) -> None:
     assert "in.npy" not in done.err
 
 
+def test_a_run_that_ended_before_its_first_epoch_says_so(netc: Command) -> None:
+    netc("train", "tiny.net", "--set", "train.epochs=1", "--out", "run")
+    for name in ("model.safetensors", "state.safetensors", "metrics.jsonl", "result.json", "curves.svg"):
+        Path("run", name).unlink()
+    np.save("in.npy", np.zeros((1, 2, 2)))
+    told = "error: run: the run ended before its first epoch did, so it has no model; "
+    resumed = ["train", "--resume", "run"]
+    for command in (["eval", "run"], ["predict", "run", "in.npy"], resumed, [*resumed, "tiny.net"]):
+        done = netc(*command)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(told)
+    assert netc("train", "tiny.net", "--out", "run").err == "error: run is not empty: name another by --out\n"
+
+
 def test_a_run_can_go_on(netc: Command) -> None:
     netc("train", "tiny.net", "--set", "train.epochs=4", "--out", "whole")
     netc("train", "tiny.net", "--set", "train.epochs=2", "--out", "halves")
