@@ -185,6 +185,19 @@ def test_specs_fit_the_terminal(netc: Command, monkeypatch: pytest.MonkeyPatch) 
     assert max(len(line) for line in netc("specs").out.splitlines()) <= 60
 
 
+@pytest.mark.parametrize("columns", [10, 30, 40, 50, 60, 80])
+def test_figures_of_specs_are_never_cut(columns: int, netc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = json.loads(netc("specs", "--json").out)
+    figures = [f"{net['params']:,}" for spec in found["specs"] for net in spec["nets"]]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = netc("specs").out.splitlines()[1:]
+    assert [figure in line.split() for figure, line in zip(figures, lines, strict=True)] == [True] * len(
+        lines
+    )
+    if columns >= 30:
+        assert max(len(line) for line in lines) <= columns
+
+
 def test_a_spec_can_be_printed(netc: Command) -> None:
     done = netc("specs", "digits")
     Path("mine.net").write_text(done.out)
