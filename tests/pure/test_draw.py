@@ -122,6 +122,15 @@ def test_many_equal_layers_are_drawn_once() -> None:
     assert "×5" in to_dot(net("y = x -> conv(8, 1) * 5\n  output y"))
 
 
+def test_a_box_of_several_blocks_has_the_parameters_of_all() -> None:
+    g = net("y = x -> B(8) * 3\n  output y")
+    total = sum(n.expansion.params for n in g.nodes)
+    folded, opened = to_dot(g, depth=0), to_dot(g)
+    assert f">{total:,}<" in folded
+    assert f"3 in a row; {total:,} parameters" in folded
+    assert f">{total:,}<" not in opened  # in an opened block stand the layers of one copy
+
+
 def test_depth_opens_blocks_level_by_level() -> None:
     text = "netc 1\nblock A: x -> y {\n y = x -> B -> B2 -> bn\n}\n"
     text += "block B: x -> y {\n m = x -> relu\n y = m + x\n}\nblock B2: x -> y {\n m = x -> tanh\n y = m + x\n}\n"
