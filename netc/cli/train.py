@@ -53,7 +53,10 @@ CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take a
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder; runs/NET if not given."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run's folder, which is new or empty; if not given, runs/NET or, where that is there, runs/NET-2, -3, ….",
 )
 @recompute_option
 @math_option
