@@ -84,7 +84,7 @@ def command(
       netc bench resnet --net ResNet18 --infer --threads 1 --depth 0
       netc bench digits --passes
     """
-    loaded = read_net(file, settings, sizes).must_be_right()
+    loaded = read_net(file, settings, sizes, net).must_be_right()
     compiled = only(loaded, net)
     graph = compiled.graph
     _must_be_known(graph)
