@@ -153,7 +153,7 @@ def netc_runs(layer: Layer, threads: int) -> Iterator[Callable[[], object]]:
         }
         for value in values:
             arrays[value][...] = rng.standard_normal(value.type.dims) * 0.1
-        yield bind(made.finish(), arrays, threads)
+        yield bind(made.finish(), arrays, threads, "strict")  # never Winograd
 
 
 def torch_runs(layer: Layer, threads: int) -> Iterator[Callable[[], object]]:

@@ -27,7 +27,7 @@ def dot(b: Bound) -> list[Call]:
     size = b.outputs[0].itemsize
     arrays = (*b.inputs, *b.outputs)
     if tb and m == 1:
-        return [Call(k.columns, n, (*arrays, n, depth, a_step), b.work)]
+        return [Call(k.columns, n, (*arrays, depth), b.work)]
     if not tb and (m == 1 or depth <= 2):
         strip = 4096 // size  # of a row: what is added to stays in the first-level cache
         return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]

@@ -75,9 +75,6 @@ def panel(x, at, row_step, col_step, out, to, rows, cols):
     """A panel `(rows, two vectors)` of x's `rows` and `cols`, one of whose steps is 1; zeros past the last column."""
     lanes = VECTOR_BYTES // out.itemsize
     width = 2 * lanes
-    if cols < width:
-        for t in range(rows * width):
-            out[to + t] = 0
     if col_step == 1 and cols == width:
         for row in range(rows):
             lift(x, at + row * row_step, out, to + row * width)
@@ -91,3 +88,7 @@ def panel(x, at, row_step, col_step, out, to, rows, cols):
     for row in range(rows):
         for col in range(whole_cols if row < whole_rows else 0, cols):
             out[to + row * width + col] = x[at + row * row_step + col * col_step]
+    read = lanes if cols <= lanes else width  # by a tile, which does not store what is past the last column
+    for row in range(rows):
+        for col in range(cols, read):
+            out[to + row * width + col] = 0

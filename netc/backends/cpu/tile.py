@@ -7,7 +7,7 @@ B and C have neighbouring j in neighbouring memory; A has any strides.  A dense 
 convolution has one outer step for each row of the window, in which `depth` runs over its columns and channels
 together.
 
-Edges are handled inside.  A tile is HEIGHT rows of one or two vectors.  Rows past the last repeat the last
+Edges are handled inside.  A tile is TALL or SHORT rows of one or two vectors.  Rows past the last repeat the last
 one, so they read and write what it does; lanes past the last column are masked.  Strides and offsets count
 elements.
 """
@@ -222,11 +222,7 @@ def _make(height, vectors, masked):
 
 
 _tall_two, _tall_two_masked, _tall_one = _make(TALL, 2, False), _make(TALL, 2, True), _make(TALL, 1, True)
-_short_two, _short_two_masked, _short_one = (
-    _make(SHORT, 2, False),
-    _make(SHORT, 2, True),
-    _make(SHORT, 1, True),
-)
+_short_two_masked, _short_one = _make(SHORT, 2, True), _make(SHORT, 1, True)
 
 
 @helper
@@ -235,22 +231,20 @@ def block(
 ):
     """A block of C of any `rows` and up to two vectors of `cols`; C's old values are added where `add` is 1."""
     lanes = VECTOR_BYTES // c.itemsize
-    i = 0
+    few, i = 2 * SHORT if cols > lanes else SHORT, 0  # short tiles of one vector wait for their own sums
     while i < rows:
         left = rows - i
         x, y, s = a_at + i * a_row, c_at + i * c_row, (left, cols, add)
         # fmt: off
-        if left > SHORT and cols == 2 * lanes:
+        if left > few and cols == 2 * lanes:
             _tall_two(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
-        elif left > SHORT and cols > lanes:
+        elif left > few and cols > lanes:
             _tall_two_masked(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
-        elif left > SHORT:
+        elif left > few:
             _tall_one(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
-        elif cols == 2 * lanes:
-            _short_two(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         elif cols > lanes:
             _short_two_masked(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         else:
             _short_one(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         # fmt: on
-        i += TALL if left > SHORT else SHORT
+        i += TALL if left > few else SHORT

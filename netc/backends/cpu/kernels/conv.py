@@ -11,7 +11,7 @@ place.  The tuples of sizes are made in `netc/backends/cpu/contract.py`.
 
 import numpy as np
 
-from netc.backends.cpu.gather import gathered
+from netc.backends.cpu.gather import gathered, lined
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.panels import panel
 from netc.backends.cpu.rows import add, copy, fill
@@ -110,8 +110,8 @@ def product(lo, hi, x, panels, out, taps, source, grid, target, sizes):
             group, first = number // of_group, number % of_group * lanes
             count, y_at, b_at = min(lanes, kg - first), group * kg + first, at + number * depth * lanes
             gathered(
-                seen, group * cg, reads, taps, 1, panels, b_at, lanes, run * lanes, taps.size, run,
-                out, y_at, writes, 0, (row1 - row0) * cols, count, 0,
+                seen, group * cg, reads, taps, panels, b_at, lanes, run * lanes, taps.size, run,
+                out, y_at, writes, (row1 - row0) * cols, count,
             )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
     units = groups * of_group * stretches
     around = np.empty(_room(per, source, grid), out.dtype)
     seen = around if grid[8] else x
-    starts, ahead, down = np.empty(per, np.int64), np.arange(run), np.arange(run) * k
+    starts = np.empty(per, np.int64)
     panels = np.empty(few * cols * lanes, out.dtype)
     for part in range(lo // units, (hi - 1) // units + 1):
         begin, end = max(lo - part * units, 0), min(hi - part * units, units)
@@ -155,15 +155,17 @@ def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
                 number, stretch = unit // stretches, unit % stretches
                 group, first = number // of_group, number % of_group * lanes
                 count, to = min(lanes, kg - first), group * kg + first
-                whole = count == lanes and k < DIRECT
+                # Where a row of B is shorter than the tile is wide, numbers of the next pixel stand in for zeros.
+                inside = (row + now) * cols * k + lanes <= grad.size
+                whole = k < DIRECT and (count == lanes or inside)
                 if number != packed and not whole:
                     packed = number
                     panel(grad, row * cols * k + to, k, 1, panels, 0, now * cols, count)
                 right, b_at, b_step = (grad, row * cols * k + to, k) if whole else (panels, 0, lanes)
-                gathered(
-                    seen, taps[stretch] + group * cg, ahead, here, col_step * source[3],
+                lined(
+                    seen, taps[stretch] + group * cg, here, col_step * source[3],
                     right, b_at, b_step, cols * b_step, outer, depth,
-                    out, part * size + stretch * run * k + to, down, 0, run, count, again,
+                    out, part * size + stretch * run * k + to, k, run, count, again,
                 )  # fmt: skip
 
 

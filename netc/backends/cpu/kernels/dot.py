@@ -52,6 +52,7 @@ def dot(lo, hi, a, b, c, m, n, k, a_row, a_step, b_step, b_column, rows, packs):
         i, first = unit // count * rows, unit % count
         last = min(count, first + hi - unit)
         height = min(rows, m - i)
+        source_a, row_a, step_a, step = (left, 1, TALL, TALL) if packs else (a, a_row, a_step, height)
         for k0 in range(0, k, stretch):
             depth, again, a_at = min(stretch, k - k0), 1 if k0 > 0 else 0, i * a_row + k0 * a_step
             if packs:
@@ -62,16 +63,11 @@ def dot(lo, hi, a, b, c, m, n, k, a_row, a_step, b_step, b_column, rows, packs):
                 if apart:
                     panel(b, b_at, b_step, b_column, right, 0, depth, cols)
                     b_at, row_step, source = 0, width, right
-                if not packs:
+                for strip in range(0, height, step):
+                    at = strip * depth if packs else a_at
                     block(
-                        a, a_at, a_row, a_step, 0, source, b_at, row_step, 0, 1, depth,
-                        c, i * n + j, n, height, cols, again,
-                    )  # fmt: skip
-                    continue
-                for strip in range(0, height, TALL):
-                    block(
-                        left, strip * depth, 1, TALL, 0, source, b_at, row_step, 0, 1, depth,
-                        c, (i + strip) * n + j, n, min(TALL, height - strip), cols, again,
+                        source_a, at, row_a, step_a, 0, source, b_at, row_step, 0, 1, depth,
+                        c, (i + strip) * n + j, n, min(step, height - strip), cols, again,
                     )  # fmt: skip
         unit += last - first
 
@@ -106,11 +102,11 @@ def rows(lo, hi, a, b, c, n, k, a_row, a_step, strip):
 
 
 @kernel
-def columns(lo, hi, a, b, c, n, k, a_step):
+def columns(lo, hi, a, b, c, k):
     """Columns lo..hi of the one row of C, where B is stored transposed: each a sum along neighbours."""
     for j in range(lo, hi):
         total = c.dtype.type(0)
         row = b[j * k : j * k + k]
         for t in range(k):
-            total += a[t * a_step] * row[t]
+            total += a[t] * row[t]
         c[j] = total
