@@ -80,11 +80,10 @@ def digest(text: str) -> str:
 @cache
 def machine() -> tuple[str, ...]:
     """What compiled code depends on beside its source."""
-    import llvmlite.binding as llvm
+    from netc.backends.cpu.target import CPU_FEATURES, CPU_NAME
 
     versions = [version(name) for name in ("numba", "llvmlite", "numpy")]
-    features: str = llvm.get_host_cpu_features().flatten()
-    return (*versions, sys.version, platform.machine(), llvm.get_host_cpu_name(), features)
+    return (*versions, sys.version, platform.machine(), CPU_NAME, CPU_FEATURES)
 
 
 def _written(stem: str, text: str) -> Path:

@@ -1,10 +1,10 @@
 """The register tile over rows that lie anywhere, with B in panels as wide as the tile.
 
     C[writes[i] + j] (+)= Σ over o < outer, k < depth of  A[reads[i] + taps[o] + k·a_step] · B[o·b_outer + k·b_step + j]
-
-So the rows of a tile can be any output pixels of a convolution, of several rows and images, and the steps any taps of
-its window (Dukhan, "The indirect convolution algorithm", 2019; here the sum of two offsets stands for each pointer, as
-the image has its padding around it).  Rows of B are two vectors, zeros past its last column, so only C is masked.
+ So the rows of a tile can be any output pixels of a convolution, of several rows and images, and the steps
+any taps of its window (Dukhan, "The indirect convolution algorithm", 2019; here the sum of two offsets
+stands for each pointer, as the image has its padding around it).  Rows of B are two vectors, zeros past its
+last column, so only C is masked.
 """
 
 # pyright: basic
@@ -22,7 +22,9 @@ from netc.backends.cpu.tile import _I32, _I64, _summed, _Tile
 
 
 def _emit_gathered(ctx, builder, signature, values, height, vectors):
-    a, a_at, reads, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, shape = values
+    a_at, a_step, b_at, b_step, b_outer, outer, depth, c_at, shape = (
+        values[i] for i in (1, 4, 6, 7, 8, 9, 10, 12, 14)
+    )
     t = _Tile(builder, signature.args[0], height, vectors, masked=True, whole=True)
 
     def data(i):
@@ -84,26 +86,10 @@ def _add_to(t, sums, c_base, c_rows, rows):
             t.store(above[j], c_base, c_rows[i], j)
 
 
-@intrinsic
-def lift(_, x, at, out, to):
-    """out[to + t] = x[at + t] for the two vectors that a row of a panel is."""
-
-    def generate(ctx, builder, signature, values):
-        t = _Tile(builder, signature.args[0], 1, 2, masked=False)
-        bases = []
-        for i in (0, 2):
-            data = cgutils.create_struct_proxy(signature.args[i])(ctx, builder, value=values[i]).data
-            bases.append(builder.bitcast(data, t.scalar.as_pointer()))
-        both = [t.load(bases[0], values[1], j) for j in range(2)]
-        for j in range(2):
-            t.store(both[j], bases[1], values[3], j)
-        return ctx.get_dummy_value()
-
-    return types.void(x, types.intp, out, types.intp), generate
-
-
 def _make_gathered(height, vectors):
-    """The intrinsic for one size of tile.  `shape` is (first of the rows, how many are left, columns, whether C is added)."""
+    """The intrinsic for one size of tile.  `shape` is (first of the rows, how many are left, columns,
+    whether C is added).
+    """
 
     @intrinsic
     def tile(_, a, a_at, reads, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, shape):
