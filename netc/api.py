@@ -164,6 +164,10 @@ def compile(
         raise ValueError(f"math is fast or strict, not {math}")
     spec = net.compiled.train or default_spec(net.compiled.graph)
     made: Predictor
+    if train and not spec.losses:
+        raise ValueError(
+            f"{net.name} has no loss: its outputs are whole numbers; train=False makes a predictor"
+        )
     if train:
         made = Model(
             net.compiled.graph,

@@ -48,9 +48,9 @@ class Compiled:
         spec = self.train or default_spec(self.graph)
         memory = measure(self.graph, batch, spec=spec)
         back: Mapping[str, int | None] | None = None
-        if backward and memory:
-            back = backward_flops(value_and_grad(self.graph, spec, 1))
-        elif backward:  # a symbolic size decides
+        if backward and memory and spec.losses:
+            back = backward_flops(value_and_grad(self.graph, spec, 1, fused=False))
+        elif backward:  # a symbolic size decides, or there is no loss
             back = {f"{self.graph.name}.{n.path}": None for n in self.graph.nodes}
         return NetReport(self.facts, memory, batch, back)
 
@@ -165,8 +165,9 @@ def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> M
     """
     if any(symbols(size) for n in graph.inputs for size in n.type.shape[1:]):
         return None
-    training = training_step(graph, spec or default_spec(graph), batch)
-    return Memory(plan(inference(graph, batch)).peak_bytes, plan(training).peak_bytes)
+    spec = spec or default_spec(graph)
+    training = plan(training_step(graph, spec, batch)).peak_bytes if spec.losses else None
+    return Memory(plan(inference(graph, batch)).peak_bytes, training)
 
 
 def _all_taken(values: Mapping[str, Any], made: Elaborated, file: ast.File, report: Report) -> None:

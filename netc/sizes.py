@@ -135,10 +135,33 @@ def as_form(size: Size) -> Form:
 def _form(terms: list[tuple[int, Atom]], const: int) -> Size:
     """The sum in its one normal order; a plain number where no atom is left.  Raises TooMuch over the limits."""
     total: dict[Atom, int] = {}
-    for k, atom in terms:
+    for k, atom in _fractions(terms) if any(isinstance(atom, Quotient) for _, atom in terms) else terms:
         total[atom] = total.get(atom, 0) + k
     kept = tuple((k, atom) for atom, k in sorted(total.items(), key=lambda t: str(t[0])) if k)
     return _limited(Form(kept, const)) if kept else const
+
+
+def _fractions(terms: list[tuple[int, Atom]]) -> Iterator[tuple[int, Atom]]:
+    """The terms with all parts of a symbol in one, as it is reduced: H + 3*H/2 is 5*H/2, and 2*H/2 is H."""
+    bys: dict[Symbol, int] = {}
+    for _, atom in terms:
+        if isinstance(atom, Quotient):
+            bys[atom.symbol] = lcm(
+                bys.get(atom.symbol, 1), atom.by
+            )  # divides the symbol, as each of them does
+    total: dict[Symbol, int] = {}
+    for k, atom in terms:
+        match atom:
+            case Symbol():
+                total[atom] = total.get(atom, 0) + k * bys.get(atom, 1)
+            case Quotient():
+                total[atom.symbol] = total.get(atom.symbol, 0) + k * (bys[atom.symbol] // atom.by)
+            case Floor():
+                yield k, atom
+    for symbol, part in total.items():
+        by = bys.get(symbol, 1)
+        common = gcd(part, by)
+        yield part // common, Quotient(symbol, by // common) if by > common else symbol
 
 
 def _limited(form: Form) -> Form:
@@ -167,6 +190,8 @@ def floor_div(size: Size, by: int) -> Size:
     H/2 + 1
     >>> floor_div(floor_div(symbolic(Symbol("H", modulus=4)), 4) + 1, 2)
     floor((H + 4)/8)
+    >>> floor_div(H + floor_div(H, 2), 3)
+    floor(H/2)
     """
     if isinstance(size, int):
         return size // by
@@ -194,7 +219,7 @@ def floor_div(size: Size, by: int) -> Size:
     if rest:
         common = gcd(by, *(k for k, _ in rest))
         inner, by = Form(tuple((k // common, a) for k, a in rest), shift // common), by // common
-        whole.append((1, _collapsed(inner, by)))
+        return _form(whole, outside) + _collapsed(inner, by)
     return _form(whole, outside)
 
 
@@ -219,14 +244,14 @@ def _exact(k: int, atom: Atom, by: int) -> tuple[list[tuple[int, Atom]], int] | 
     return None
 
 
-def _collapsed(inner: Form, by: int) -> Atom:
-    """⌊inner / by⌋ as one atom: a floor of a floor is one floor."""
-    if len(inner.terms) == 1 and inner.terms[0][0] == 1 and isinstance(inner.terms[0][1], Floor):
-        deeper = inner.terms[0][1]
-        lifted = deeper.of + inner.const * deeper.by
-        assert isinstance(lifted, Form)
-        return Floor(_limited(lifted), deeper.by * by)
-    return Floor(inner, by)
+def _collapsed(inner: Form, by: int) -> Size:
+    """⌊inner / by⌋, where a floor inside becomes one with it: ⌊(⌊a / c⌋ + b) / by⌋ = ⌊(a + b·c) / (c·by)⌋."""
+    floors = [(k, atom) for k, atom in inner.terms if isinstance(atom, Floor)]
+    if len(floors) == 1 and floors[0][0] == 1:
+        deeper = floors[0][1]
+        beside = inner - Form(((1, deeper),))
+        return floor_div(deeper.of + beside * deeper.by, deeper.by * by)
+    return Form(((1, Floor(inner, by)),))
 
 
 # ---- Values, and proofs ------------------------------------------------------------------------------------

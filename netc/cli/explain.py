@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -27,46 +27,19 @@ def command(name: str | None, as_json: bool) -> None:
     """
     from netc.explain import code_pages, pages, topics
 
-    codes, names = code_pages(), pages()
-    parts = {n: topic for topic in topics() for n in topic.names}
     if name is None:
         _list(as_json)
         return
-    code, kind, topic = codes.get(name.upper()), names.get(name.lower()), parts.get(name.lower())
-    found = code or kind or topic
+    codes, names = code_pages(), pages()
+    parts = {n: topic for topic in topics() for n in topic.names}
+    found = codes.get(name.upper()) or names.get(name.lower()) or parts.get(name.lower())
     if found is None:
         near = did_you_mean(name, [*parts, *names, *codes]) or "netc explain lists them all"
         raise click.UsageError(f"there is no page of `{name}`; {near}")
-    if not as_json:
-        say(found.text())
-        return
-    about: dict[str, Any]
-    if code:
-        about = {
-            "code": code.code,
-            "title": code.title,
-            "meaning": code.meaning,
-            "sources": list(code.sources),
-        }
-        about |= {"wrong": code.wrong or None, "right": code.right or None}
-    elif topic and not kind:
-        about = {"names": list(topic.names), "title": topic.title, "about": topic.about}
-        about |= {"example": topic.example or None}
+    if as_json:
+        say_json({"schema": SCHEMA, **found.to_dict()})
     else:
-        assert kind
-        told = [
-            {"name": a.name, "takes": a.kind, "default": None if a.required else a.default_text}
-            for a in kind.arguments
-        ]
-        about = {
-            "name": kind.name,
-            "what": kind.what,
-            "about": kind.about,
-            "arguments": told,
-            "example": kind.example,
-        }
-        about |= {"choices": dict(kind.choices)} if kind.choices else {}
-    say_json({"schema": SCHEMA, **about})
+        say(found.text())
 
 
 def _list(as_json: bool) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import Final
+from typing import Any, Final
 
 PAGES: Final = Path(__file__).parent / "pages"
 _SECTION: Final = re.compile(r"^## (?P<code>[EW]\d{4}): (?P<title>.+)$", re.MULTILINE)
@@ -42,6 +42,16 @@ class CodePage:
     @property
     def kind(self) -> str:
         return "advice" if self.code.startswith("W") else "error"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "code": self.code,
+            "title": self.title,
+            "meaning": self.meaning,
+            "sources": list(self.sources),
+            "wrong": self.wrong or None,
+            "right": self.right or None,
+        }
 
     def text(self) -> str:
         parts = [f"{self.code}: {self.title}"]

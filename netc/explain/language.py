@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from textwrap import dedent, indent
-from typing import Final
+from typing import Any, Final
 
 from netc.explain.codes import EXAMPLE, PAGES
 
@@ -21,6 +21,14 @@ class Topic:
     title: str
     about: str
     example: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "names": list(self.names),
+            "title": self.title,
+            "about": self.about,
+            "example": self.example or None,
+        }
 
     def text(self) -> str:
         parts = [f"{', '.join(self.names)}: {self.title}", self.about]

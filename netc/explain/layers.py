@@ -53,6 +53,20 @@ class Page:
     takes: str = ""
     choices: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    def to_dict(self) -> dict[str, Any]:
+        arguments = [
+            {"name": a.name, "takes": a.kind, "default": None if a.required else a.default_text}
+            for a in self.arguments
+        ]
+        about: dict[str, Any] = {
+            "name": self.name,
+            "what": self.what,
+            "about": self.about,
+            "arguments": arguments,
+            "example": self.example,
+        }
+        return about | ({"choices": dict(self.choices)} if self.choices else {})
+
     def text(self) -> str:
         parts = [f"{self.name}: {self.what}", self.about]
         if self.arguments:

@@ -120,7 +120,7 @@ def _home(
             case ast.Net():
                 _define(item.name, seen, report)
             case ast.Broken():
-                home.settings |= dict.fromkeys(item.names, POISON)
+                home.settings |= dict.fromkeys(item.defined, POISON)
             case _:
                 pass
     own = {name: d.block for name, d in home.blocks.items() if d.home is home}
@@ -280,9 +280,7 @@ def _statement(
         case ast.Shared():
             chains.shared(statement, frame)
         case ast.Broken():
-            for name in statement.names:
-                frame.scope.setdefault(name, POISON)
-                frame.used.add(name)
+            frame.lost(statement)
         case ast.Expect():
             pass  # proved once the graph is known
 

@@ -181,7 +181,7 @@ def need_window(kind: str, size: Sizes, kernel: Pair, pad: Padding, dilation: Pa
                     f"the window of `{kind}` is {reach(k, d)} in {side}, and its input of {i} can be as small as "
                     f"{lowest(i)}",
                     "kernel",
-                    "say how large it is at least: where H >= …",
+                    f"say how large it is at least: where {_first_symbol(i)} >= …",
                 )
             continue
         if reach(k, d) > i + sum(p):

@@ -338,3 +338,25 @@ def test_a_layer_behind_a_mistake_is_asked_for(
     assert done.code == 1
     assert "there is no layer `zz`" in done.err
     assert "E0302" in done.err
+
+
+def test_a_net_that_gives_whole_numbers_has_nothing_to_train(netc: Command, tmp_path: Path) -> None:
+    file = tmp_path / "a.net"
+    file.write_text("net A {\n  input x: int[N, 6]\n  y = x -> relu\n  output y\n}\n")
+    done = netc("report", file, "--backward")
+    assert (done.code, done.err) == (0, "")
+    assert "112 B to run and – to train" in done.out
+    done = netc("report", file, "--json")
+    assert json.loads(done.out)["nets"][0]["totals"]["train_bytes"] is None
+    assert "no loss trains it" in netc("bench", file).err
+
+
+def test_training_is_measured_by_the_first_output_that_has_a_loss() -> None:
+    text = (
+        "net A {\n  input x: int[N, 6]\n  y = x -> relu\n  z = y -> embedding(9, 3) -> flatten -> dense(2)\n"
+    )
+    net = only(text + "  output y, z\n}\n")
+    memory = net.report().memory
+    assert memory
+    assert memory.train
+    assert memory.train > memory.infer

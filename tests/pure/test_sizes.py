@@ -38,6 +38,16 @@ def test_a_form_has_the_value_of_the_arithmetic(symbol: Symbol, steps: list[tupl
         assert value(form, {"H": at}) == walked(at, steps)
 
 
+@given(SYMBOLS, STEPS, STEPS, STEPS)
+def test_a_sum_of_forms_has_the_value_of_the_arithmetic(
+    symbol: Symbol, one: list[tuple[str, int]], other: list[tuple[str, int]], both: list[tuple[str, int]]
+) -> None:
+    form = walked(walked(symbolic(symbol), one) + as_form(walked(symbolic(symbol), other)), both)
+    for i in range(30):
+        at = symbol.first() + i * symbol.modulus
+        assert value(form, {"H": at}) == walked(walked(at, one) + walked(at, other), both)
+
+
 @given(SYMBOLS, STEPS, STEPS)
 def test_equality_is_that_of_all_values(symbol: Symbol, one: list, other: list) -> None:
     a, b = walked(symbolic(symbol), one), walked(symbolic(symbol), other)
@@ -79,7 +89,12 @@ def test_how_forms_are_written() -> None:
     assert str(floor_div(h + 3, 2) + 1) == "floor((H + 5)/2)"
     assert str(floor_div(floor_div(h - 3, 2) + 1, 2)) == "floor((H - 1)/4)"
     assert str(floor_div(even, 4)) == "H/4"
-    assert str(floor_div(even, 4) * 2 - 1) == "2*H/4 - 1"
+    assert str(floor_div(even, 4) * 3 - 1) == "3*H/4 - 1"
+    assert str(floor_div(even, 4) * 2 - 1) == "H/2 - 1"
+    assert floor_div(even, 2) * 2 == even
+    assert str(even + floor_div(even, 2) - floor_div(even, 8)) == "11*H/8"
+    assert str(floor_div(h + floor_div(h, 2), 3)) == "floor(H/2)"
+    assert str(floor_div(h * 2 + floor_div(h - 1, 2) + 1, 3)) == "floor((5*H + 1)/6)"
     assert str(floor_div(h, 2)) == "floor(H/2)"
 
 

@@ -42,7 +42,7 @@ def load(name: str, text: str) -> ModuleType:
     stem = f"{name}_{digest(whole)}"
     with _lock:
         if stem not in _loaded:
-            _loaded[stem] = _import(stem, _written(stem, whole))
+            _loaded[stem] = import_file(_written(stem, whole))
         return _loaded[stem]
 
 
@@ -52,19 +52,24 @@ def pasted(text: str, seen: set[str] | None = None) -> str:
     lines = text.split("\n")
     out: list[str] = []
     at = 0
-    for node in ast.parse(text).body:
-        imported = isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_HOME)
-        if not imported:
-            continue
-        assert isinstance(node, ast.ImportFrom)
-        assert node.module is not None
-        out += lines[at : node.lineno - 1]
-        at = node.end_lineno or node.lineno
-        if node.module not in seen:
-            seen.add(node.module)
-            source = Path(__file__).parent / f"{node.module.removeprefix(_HOME)}.py"
+    for module, first, after in _imports(text):
+        out += lines[at:first]
+        at = after
+        if module not in seen:
+            seen.add(module)
+            source = Path(__file__).parent / f"{module.removeprefix(_HOME)}.py"
             out.append(pasted(source.read_text("utf-8"), seen))
     return "\n".join([*out, *lines[at:]])
+
+
+@cache
+def _imports(text: str) -> tuple[tuple[str, int, int], ...]:
+    """What a source imports from this folder: the module, and the lines, counted from 0, that say so."""
+    return tuple(
+        (node.module, node.lineno - 1, node.end_lineno or node.lineno)
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_HOME)
+    )
 
 
 def digest(text: str) -> str:
@@ -75,11 +80,10 @@ def digest(text: str) -> str:
 @cache
 def machine() -> tuple[str, ...]:
     """What compiled code depends on beside its source."""
-    import llvmlite.binding as llvm
+    from netc.backends.cpu.target import CPU_FEATURES, CPU_NAME
 
     versions = [version(name) for name in ("numba", "llvmlite", "numpy")]
-    features: str = llvm.get_host_cpu_features().flatten()
-    return (*versions, sys.version, platform.machine(), llvm.get_host_cpu_name(), features)
+    return (*versions, sys.version, platform.machine(), CPU_NAME, CPU_FEATURES)
 
 
 def _written(stem: str, text: str) -> Path:
@@ -122,9 +126,9 @@ def _private_folder() -> Path:
     return Path(_temporary().name)
 
 
-def _import(stem: str, path: Path) -> ModuleType:
-    """Runs the file as a module.  It is in `sys.modules`, where Numba looks for the functions it loads."""
-    name = f"netc_kernels_{stem}"
+def import_file(path: Path) -> ModuleType:
+    """Runs a file of kernels as a module, in `sys.modules`, where Numba looks for the functions it loads."""
+    name = f"netc_kernels_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

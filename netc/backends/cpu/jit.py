@@ -16,4 +16,5 @@ _REORDER = {"reassoc", "contract", "nsz", "arcp"}
 
 kernel = njit(cache=True, fastmath=_REORDER, **_FLAGS)  # called from Python, cached on disk
 helper = njit(fastmath=_REORDER, **_INNER)  # called from kernels
+inlined = njit(fastmath=_REORDER, forceinline=True, **_INNER)  # helpers whose constants their callers decide
 exact = njit(fastmath={"contract"}, **_INNER)  # helpers whose order of operations is their precision

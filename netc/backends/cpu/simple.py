@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.backends.cpu.call import Bound, Call
+from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.emit import kernels
 from netc.ops.pool import window_sizes
 from netc.ops.shape import summed_axes
@@ -35,27 +35,27 @@ def maxpool_grad(b: Bound) -> list[Call]:
     return [Call(kernels("pool").largest_grad, g[0], (*b.inputs, *b.outputs, g), b.work)]
 
 
-def _divisors(b: Bound, x: tuple[int, ...], y: tuple[int, ...]) -> Any:
-    """What each window is divided by: `(Ho · Wo,)`."""
+def _shares(b: Bound, x: tuple[int, ...], y: tuple[int, ...]) -> Any:
+    """The weight of each number of a window: `(Ho · Wo,)`."""
     p = b.params
     counted = p.get("count_pad", True)
     rows, cols = (
         window_sizes(x[i + 1], y[i + 1], p["kernel"][i], p["stride"][i], p["pad"][i], counted) for i in (0, 1)
     )
-    return np.outer(rows, cols).reshape(-1).astype(b.outputs[0].dtype)
+    return (1 / np.outer(rows, cols)).reshape(-1).astype(b.outputs[0].dtype)
 
 
 def avgpool(b: Bound) -> list[Call]:
     """Output rows of all images in parallel."""
     x, y = b.shape(0), b.out()
-    args = (*b.inputs, _divisors(b, x, y), *b.outputs, _pool_sizes(b, x, y))
+    args = (*b.inputs, _shares(b, x, y), *b.outputs, _pool_sizes(b, x, y))
     return [Call(kernels("pool").mean, y[0] * y[1], args, b.work)]
 
 
 def avgpool_grad(b: Bound) -> list[Call]:
     """Images in parallel."""
     x, y = b.out(), b.shape(0)
-    args = (*b.inputs, _divisors(b, x, y), *b.outputs, _pool_sizes(b, x, y))
+    args = (*b.inputs, _shares(b, x, y), *b.outputs, _pool_sizes(b, x, y))
     return [Call(kernels("pool").mean_grad, x[0], args, b.work)]
 
 
@@ -104,10 +104,14 @@ def _rows(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def moments(b: Bound) -> list[Call]:
-    """Strips of channels in parallel."""
+    """Blocks of rows in parallel, of a size that follows from the shape alone; then their moments become one."""
     rows, c = _rows(b.shape(0))
     k = kernels("reduce")
-    return [Call(k.moments, -(-c // k.STRIP), (*b.inputs, *b.outputs, rows, c), b.work)]
+    block = min(max(-(-rows // 32), 16), k.ROWS)
+    parts = -(-rows // block)
+    partial = Borrow(parts * 2 * c, b.outputs[0].dtype)
+    blocks = Call(k.moments, parts, (*b.inputs, partial, rows, block, c), b.work)
+    return [blocks, Call(k.whole_moments, c, (partial, *b.outputs, rows, block, c), 2 * partial.nbytes)]
 
 
 def batch_norm(b: Bound) -> list[Call]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.backends.cpu.ahead import compile_ahead, kinds
 from netc.backends.cpu.call import Borrow, Call
 from netc.backends.cpu.driver import LINE, SHARED, WAIT, address, trampolines, words_of
 from netc.backends.cpu.threads import WAKING, WORTH, run
@@ -17,6 +18,7 @@ class Table:
 
     def __init__(self, calls: Sequence[Call], scratch: Any, threads: int) -> None:
         self._args = [tuple(a.of(scratch) if isinstance(a, Borrow) else a for a in c.args) for c in calls]
+        compile_ahead([(c.kernel, kinds((0, c.extent, *a))) for c, a in zip(calls, self._args, strict=True)])
         entries = [_compiled(c, args) for c, args in zip(calls, self._args, strict=True)]
         patterns, self._blocks = zip(*map(words_of, self._args), strict=True) if calls else ((), ())
         shared = [threads > 1 and c.extent > 1 and c.work >= WORTH for c in calls]

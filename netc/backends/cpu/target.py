@@ -1,17 +1,37 @@
 """What the processor offers: the width of a vector, and how tall a register tile may be.
 
-A tile keeps height × 2 vectors of sums, 2 vectors of B and one value of A: 12 × 2 fit 32 registers, 6 × 2 fit
-16.
+A tile keeps height × 2 vectors of sums, 2 vectors of B and one value of A: 14 × 2 fit 32 registers, 6 × 2 fit
+16.  `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` restrict what Numba compiles for, so they are asked first: "generic" is a
+processor with no more than its family's oldest, and features are a list such as `+avx,+avx2,+fma`.
 """
 
+import os
+import platform
 from typing import Any
 
 import llvmlite.binding as llvm
 
-_FEATURES: Any = llvm.get_host_cpu_features()
-_WIDE = bool(_FEATURES.get("avx512f"))
-_MANY = _WIDE or bool(_FEATURES.get("neon"))  # 32 vector registers
 
-VECTOR_BYTES = 64 if _WIDE else 32 if _FEATURES.get("avx2") else 16
-TALL = 12 if _MANY else 6
-SHORT = 4 if _MANY else 2
+def _target() -> tuple[str, str]:
+    """(name, features) of the processor that is compiled for: its features as `+feature` or `-feature`."""
+    host: Any = llvm
+    name, given = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
+    if given is None:
+        given = "" if name == "generic" else host.get_host_cpu_features().flatten()
+    return name or host.get_host_cpu_name(), given
+
+
+CPU_NAME, CPU_FEATURES = _target()
+
+
+def variant(features: str, machine: str) -> tuple[int, int, int]:
+    """(bytes of a vector, height of a tall tile, height of a short one) for these features of a processor."""
+    has = features.split(",")
+    if "+avx512f" in has:
+        return 64, 14, 4  # 32 registers
+    if "+neon" in has or machine in ("aarch64", "arm64"):
+        return 16, 12, 4  # 32 registers; every aarch64 has them
+    return 32 if "+avx2" in has else 16, 6, 2  # 16 registers
+
+
+VECTOR_BYTES, TALL, SHORT = variant(CPU_FEATURES, platform.machine())

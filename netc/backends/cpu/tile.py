@@ -24,14 +24,24 @@ from numba.extending import intrinsic
 from netc.backends.cpu.jit import helper
 from netc.backends.cpu.target import SHORT, TALL, VECTOR_BYTES
 
+AHEAD = 16  # steps before they are used, rows of B are asked for: memory answers meanwhile
 _I64, _I32 = ir.IntType(64), ir.IntType(32)
 
 
 class _Tile:
-    """Emits one tile: `height` rows of `vectors` vectors, the last of them masked where `masked`."""
+    """Emits one tile: `height` rows of `vectors` vectors, the last of them masked where `masked`.
 
-    def __init__(self, builder, array, height, vectors, masked):
-        self.builder, self.height, self.vectors, self.masked = builder, height, vectors, masked
+    `whole` says that rows of B are as long as the tile is wide, whatever C's are: only C is masked.
+    """
+
+    def __init__(self, builder, array, height, vectors, masked, whole=False):
+        self.builder, self.height, self.vectors, self.masked, self.whole = (
+            builder,
+            height,
+            vectors,
+            masked,
+            whole,
+        )
         self.scalar = ir.FloatType() if array.dtype == types.float32 else ir.DoubleType()
         self.bytes = 4 if array.dtype == types.float32 else 8
         self.lanes = VECTOR_BYTES // self.bytes
@@ -68,15 +78,22 @@ class _Tile:
         place = self.builder.add(offset, ir.Constant(_I64, j * self.lanes))
         return self.builder.bitcast(self.builder.gep(base, [place]), self.vector.as_pointer())
 
-    def load(self, base, offset, j):
+    def load(self, base, offset, j, whole=False):
         where = self.at(base, offset, j)
-        if not (self.masked and j == self.vectors - 1):
+        if whole or not (self.masked and j == self.vectors - 1):
             return self.builder.load(where, align=self.bytes)
         bits = ir.VectorType(ir.IntType(1), self.lanes)
         f = self.function(
             f"llvm.masked.load.{self.name}.p0", self.vector, [where.type, _I32, bits, self.vector]
         )
         return self.builder.call(f, [where, ir.Constant(_I32, self.bytes), self.mask, self.zero])
+
+    def fetch(self, base, offset, j):
+        """Asks for a line; nothing happens where there is no memory."""
+        byte = ir.IntType(8).as_pointer()
+        f = self.function("llvm.prefetch.p0", ir.VoidType(), [byte, _I32, _I32, _I32])
+        where = self.builder.bitcast(self.at(base, offset, j), byte)
+        self.builder.call(f, [where, *(ir.Constant(_I32, n) for n in (0, 3, 1))])  # to read, near, data
 
     def store(self, value, base, offset, j):
         where = self.at(base, offset, j)
@@ -89,8 +106,9 @@ class _Tile:
         )
         self.builder.call(f, [value, where, ir.Constant(_I32, self.bytes), self.mask])
 
-    def fma(self, x, y, z):
-        f = self.function(f"llvm.fma.{self.name}", self.vector, [self.vector] * 3)
+    def multiply_add(self, x, y, z):
+        """x y + z, in one instruction and with one rounding where the processor has that."""
+        f = self.function(f"llvm.fmuladd.{self.name}", self.vector, [self.vector] * 3)
         return self.builder.call(f, [x, y, z])
 
 
@@ -118,6 +136,47 @@ def _loop(builder, count, carried, body, name):
     return new
 
 
+def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start):
+    """The sums after both loops.  `tap(o)` is where step o of the outer one begins, from each row's pointer."""
+    builder = t.builder
+    b_soon = builder.mul(b_step, ir.Constant(_I64, AHEAD))
+
+    def over_outer(o, sums):
+        a_start, b_start = tap(o), builder.mul(o, b_outer)
+
+        def over_depth(k, sums):
+            a_here = builder.add(a_start, builder.mul(k, a_step))
+            b_here = builder.add(b_start, builder.mul(k, b_step))
+            right = [t.load(b_base, b_here, j, t.whole) for j in range(t.vectors)]
+            for j in range(t.vectors):
+                t.fetch(b_base, builder.add(b_here, b_soon), j)
+            new = []
+            for i in range(t.height):
+                left = t.splat(builder.load(builder.gep(a_rows[i], [a_here])), t.scalar)
+                new += [t.multiply_add(left, right[j], sums[i * t.vectors + j]) for j in range(t.vectors)]
+            return new
+
+        return _loop(builder, depth, sums, over_depth, "depth")
+
+    return _loop(builder, outer, start, over_outer, "outer")
+
+
+def _start(t, c_base, c_rows, add):
+    """C's old values where `add` is not 0, else zeros.  A branch: nothing waits for a C that is not needed."""
+    builder = t.builder
+    vectors = [(row, j) for row in c_rows for j in range(t.vectors)]
+    adding = builder.icmp_signed("!=", add, ir.Constant(_I64, 0))
+    before = builder.block
+    with builder.if_then(adding):
+        old = [t.load(c_base, row, j) for row, j in vectors]
+        after = builder.block
+    start = [builder.phi(t.vector) for _ in vectors]
+    for phi, value in zip(start, old, strict=True):
+        phi.add_incoming(t.zero, before)
+        phi.add_incoming(value, after)
+    return start
+
+
 def _emit(ctx, builder, signature, values, height, vectors, masked):
     """The tile's code: sums in registers over both loops, loaded from C before them and stored to it after."""
     a, a_at, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, shape = values
@@ -133,29 +192,12 @@ def _emit(ctx, builder, signature, values, height, vectors, masked):
     row = t.repeated_rows(rows)
     a_rows = [builder.gep(a_base, [builder.mul(r, a_row)]) for r in row]
     c_rows = [builder.mul(r, c_row) for r in row]
-    adding = builder.icmp_signed("!=", add, ir.Constant(_I64, 0))
-    start = [
-        builder.select(adding, t.load(c_base, c_rows[i], j), t.zero)
-        for i in range(height)
-        for j in range(vectors)
-    ]
+    start = _start(t, c_base, c_rows, add)
 
-    def over_outer(o, sums):
-        a_start, b_start = builder.mul(o, a_outer), builder.mul(o, b_outer)
+    def tap(o):
+        return builder.mul(o, a_outer)
 
-        def over_depth(k, sums):
-            a_here = builder.add(a_start, builder.mul(k, a_step))
-            b_here = builder.add(b_start, builder.mul(k, b_step))
-            right = [t.load(b_base, b_here, j) for j in range(vectors)]
-            new = []
-            for i in range(height):
-                left = t.splat(builder.load(builder.gep(a_rows[i], [a_here])), t.scalar)
-                new += [t.fma(left, right[j], sums[i * vectors + j]) for j in range(vectors)]
-            return new
-
-        return _loop(builder, depth, sums, over_depth, "depth")
-
-    end = _loop(builder, outer, start, over_outer, "outer")
+    end = _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start)
     for i in range(height):
         for j in range(vectors):
             t.store(end[i * vectors + j], c_base, c_rows[i], j)

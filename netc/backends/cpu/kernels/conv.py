@@ -1,10 +1,9 @@
 """Convolution, forward, by data and by weights, over `(N, H, W, C)`, for any stride, padding, dilation and
 groups.
-
-All three are the register tile over an image with its padding around it.  Where the channels are not grouped
-and the window's columns not dilated, a row of the window is one stretch of S · C neighbouring numbers; else
-each of its S taps is a stretch of C / G.  `g` holds the sizes: see `geometry` in
-`netc/backends/cpu/contract.py`.
+ `product` does forward and by data: a grid of output pixels (see `netc/backends/cpu/grids.py`), some rows
+of it at a time, against panels of the weights.  The rows of the source that they see are copied with their
+padding around them, so that no window needs a test at an edge; where there is no padding they are read in
+place.  The tuples of sizes are made in `netc/backends/cpu/contract.py`.
 """
 
 # pyright: basic
@@ -12,163 +11,160 @@ each of its S taps is a stretch of C / G.  `g` holds the sizes: see `geometry` i
 
 import numpy as np
 
+from netc.backends.cpu.gather import gathered
 from netc.backends.cpu.jit import helper, kernel
+from netc.backends.cpu.panels import panel
 from netc.backends.cpu.rows import add, copy, fill
 from netc.backends.cpu.target import VECTOR_BYTES
-from netc.backends.cpu.tile import block
 
-CACHE = 65536  # numbers of an image and a gradient that one pass over the weights may touch
-
-
-@helper
-def _pad_rows(x, image, row0, row1, out, h, w, c, top, left, wp):
-    """Rows row0..row1 of the padded image `(Hp, Wp, C)`, from image number `image` of x."""
-    for row in range(row0, row1):
-        to = row * wp * c
-        source = row - top
-        if source < 0 or source >= h:
-            fill(out, to, wp * c, 0)
-        else:
-            fill(out, to, left * c, 0)
-            copy(x, (image * h + source) * w * c, out, to + left * c, w * c)
-            fill(out, to + (left + w) * c, (wp - left - w) * c, 0)
-
-
-@helper
-def _stretches(c, s, dw, groups):
-    """How a row of the window falls into stretches: how many, how long each, and how far apart in the image."""
-    if groups == 1 and dw == 1:
-        return 1, s * c, 0
-    return s, c // groups, dw * c
+DIRECT = 512  # output channels from which rows of the gradient lie too far apart for the first-level cache
 
 
 @kernel
-def forward(lo, hi, x, wt, y, g):
-    """Output rows lo..hi of all images' N · Ho."""
-    _n, h, w, c, ho, wo, k, r, s, sh, sw, top, left, hp, wp, dh, dw, groups = g
-    pieces, run, apart = _stretches(c, s, dw, groups)
-    # the tile's outer loop runs over the window's rows, or over the pieces of one row
-    steps, outer, apart = (1, r, dh * wp * c) if pieces == 1 else (r, pieces, apart)
-    width, kg, cg = 2 * (VECTOR_BYTES // y.itemsize), k // groups, c // groups
-    padded = hp != h or wp != w
-    around = np.empty(hp * wp * c if padded else 1, y.dtype)
-    ready, ready_rows = -1, 0
-    for row in range(lo, hi):
-        image, i = row // ho, row % ho
-        if padded:
-            if image != ready:
-                ready, ready_rows = image, i * sh
-            need = i * sh + dh * (r - 1) + 1
-            _pad_rows(x, image, max(ready_rows, i * sh), need, around, h, w, c, top, left, wp)
-            ready_rows = need
-            source, start = around, i * sh * wp * c
-        else:
-            source, start = x, (image * h + i * sh) * w * c
-        for group in range(groups):
-            for j in range(0, kg, width):
-                cols, y_at = min(width, kg - j), row * wo * k + group * kg + j
-                for step in range(steps):
-                    at = start + step * dh * wp * c + group * cg
-                    from_w = group * kg + j + step * outer * run * k
-                    block(
-                        source, at, sw * c, 1, apart, wt, from_w, k, run * k, outer, run,
-                        y, y_at, k, wo, cols, 1 if step > 0 else 0,
-                    )  # fmt: skip
-
-
-@kernel
-def turn(lo, hi, wt, out, depth, k):
-    """The weights `(R·S·C/G, K)` as `(K, R·S·C/G)`; lo..hi of K."""
-    for kk in range(lo, hi):
-        for d in range(depth):
-            out[kk * depth + d] = wt[d * k + kk]
-
-
-@kernel
-def by_data(lo, hi, grad, turned, dx, g):
-    """Images lo..hi: each output pixel's gradient times all weights, `(Wo, R·S·C/G)`, is added where it came
-    from.
+def pack(lo, hi, wt, order, panels, at, rows, cols, row_step, col_step, tap_step, group_step, groups):
+    """The weights as panels `(groups, ceil(cols / width), taps, rows, width)` of two vectors, zeros past
+    the last column; lo..hi of groups · panels · taps.  `rows` are summed over; the steps are the weights'.
     """
-    _n, h, w, c, ho, wo, k, r, s, sh, sw, top, left, hp, wp, dh, dw, groups = g
-    pieces, run, apart = _stretches(c, s, dw, groups)
-    width, kg, cg = 2 * (VECTOR_BYTES // dx.itemsize), k // groups, c // groups
-    depth = r * s * cg
-    around = np.empty(hp * wp * c, dx.dtype)
-    parts = np.empty(wo * depth, dx.dtype)
-    for image in range(lo, hi):
-        fill(around, 0, hp * wp * c, 0)
-        for i in range(ho):
-            for group in range(groups):
-                at = (image * ho + i) * wo * k + group * kg
-                for d in range(0, depth, width):
-                    cols = min(width, depth - d)
-                    block(
-                        grad,
-                        at,
-                        k,
-                        1,
-                        0,
-                        turned,
-                        group * kg * depth + d,
-                        depth,
-                        0,
-                        1,
-                        kg,
-                        parts,
-                        d,
-                        depth,
-                        wo,
-                        cols,
-                        0,
-                    )
-                for j in range(wo):
-                    for ri in range(r):
-                        to = ((i * sh + ri * dh) * wp + j * sw) * c + group * cg
-                        for piece in range(pieces):
-                            add(
-                                parts,
-                                j * depth + (ri * pieces + piece) * run,
-                                around,
-                                to + piece * apart,
-                                run,
-                            )
-        for row in range(h):
-            copy(around, ((row + top) * wp + left) * c, dx, (image * h + row) * w * c, w * c)
+    width, taps = 2 * (VECTOR_BYTES // panels.itemsize), order.size
+    of_group = (cols + width - 1) // width
+    for unit in range(lo, hi):
+        number, tap = unit // taps, unit % taps
+        first = number % of_group * width
+        count, to = min(width, cols - first), at + unit * rows * width
+        start = number // of_group * group_step + order[tap] * tap_step + first * col_step
+        panel(wt, start, row_step, col_step, panels, to, rows, count)
+
+
+@helper
+def _surround(x, image, first, count, out, to, source, cols, top, left):
+    """Rows first.. of an image's padded form, `count` of `cols` columns, to `out`."""
+    _n, h, w, c = source
+    begin, end = max(0, left), min(cols, w + left)
+    for row in range(first - top, first - top + count):
+        if row < 0 or row >= h or begin >= end:
+            fill(out, to, cols * c, 0)
+        else:
+            fill(out, to, begin * c, 0)
+            copy(x, ((image * h + row) * w + begin - left) * c, out, to + begin * c, (end - begin) * c)
+            fill(out, to + end * c, (cols - end) * c, 0)
+        to += cols * c
+
+
+@helper
+def _look(x, row0, row1, around, reads, each, source, grid):
+    """Copies what rows row0..row1 of all images' output pixels see, if it is padded; `reads` are where
+    their pixels' windows begin, of every `each`-th.
+    """
+    _n, h, w, c = source
+    rows, row_step, top, row_reach, cols, col_step, left, extent, padded = grid
+    row, place, t = row0, 0, 0
+    while row < row1:
+        image, i = row // rows, row % rows
+        count = min(rows - i, row1 - row)
+        if padded:
+            seen = (count - 1) * row_step + row_reach
+            _surround(x, image, i * row_step, seen, around, place, source, extent, top, left)
+            start, pitch = place, extent * c
+            place += seen * pitch
+        else:
+            start, pitch = ((image * h + i * row_step - top) * w - left) * c, w * c
+        for r in range(count):
+            for j in range(0, cols, each):
+                reads[t] = start + r * row_step * pitch + j * col_step * c
+                t += 1
+        row += count
+
+
+@helper
+def _room(per, source, grid):
+    """How many numbers `per` rows of output pixels see, padded: they may be of several images."""
+    rows, row_step, _top, row_reach, _cols, _col_step, _left, extent, padded = grid
+    images = min((per + rows - 2) // rows + 1, per)
+    return (per * row_step + images * row_reach) * extent * source[3] if padded else 1
 
 
 @kernel
-def by_weights(lo, hi, x, grad, out, parts, g):
-    """Parts lo..hi of `parts` equal shares of the images, each a sum `(R·S·C/G, K)` of its own in `out`."""
-    n, h, w, c, ho, wo, k, r, s, sh, sw, top, left, hp, wp, dh, dw, groups = g
-    pieces, run, apart = _stretches(c, s, dw, groups)
-    width, kg, cg = 2 * (VECTOR_BYTES // out.itemsize), k // groups, c // groups
-    size = r * s * cg * k
-    padded = hp != h or wp != w
-    around = np.empty(hp * wp * c if padded else 1, out.dtype)
-    chunk = max(1, CACHE // (wp * c * sh + wo * k))
-    for part in range(lo, hi):
-        fill(out, part * size, size, 0)
-        for image in range(n * part // parts, n * (part + 1) // parts):
-            if padded:
-                _pad_rows(x, image, 0, hp, around, h, w, c, top, left, wp)
-            source, start = (around, 0) if padded else (x, image * h * w * c)
-            for i in range(0, ho, chunk):
-                rows = min(chunk, ho - i)
-                for group in range(groups):
-                    for j in range(0, kg, width):
-                        g_at, cols = (image * ho + i) * wo * k + group * kg + j, min(width, kg - j)
-                        for piece in range(r * pieces):
-                            at = (
-                                start
-                                + i * sh * wp * c
-                                + piece // pieces * dh * wp * c
-                                + piece % pieces * apart
-                            )
-                            to = part * size + piece * run * k + group * kg + j
-                            block(
-                                source, at + group * cg, 1, sw * c, sh * wp * c, grad, g_at, k, wo * k, rows, wo,
-                                out, to, k, run, cols, 1,
-                            )  # fmt: skip
+def product(lo, hi, x, panels, out, taps, source, grid, target, sizes):
+    """Units lo..hi: blocks of `per` rows of output pixels, each with `shares` shares of the panels."""
+    rows, cols = grid[0], grid[4]
+    height, width, k, first_row, row_stride, first_col, col_stride = target
+    groups, cg, kg, run, at, per, shares = sizes
+    lanes = 2 * (VECTOR_BYTES // out.itemsize)
+    of_group = (kg + lanes - 1) // lanes
+    depth = taps.size * run
+    around = np.empty(_room(per, source, grid), out.dtype)
+    reads, writes = np.empty(per * cols, np.int64), np.empty(per * cols, np.int64)
+    seen = around if grid[8] else x
+    ready = -1
+    for unit in range(lo, hi):
+        block, share = unit // shares, unit % shares
+        row0, row1 = block * per, min(source[0] * rows, block * per + per)
+        if block != ready:
+            ready = block
+            _look(x, row0, row1, around, reads, 1, source, grid)
+            for row in range(row0, row1):
+                to = (row // rows * height + first_row + row % rows * row_stride) * width + first_col
+                for j in range(cols):
+                    writes[(row - row0) * cols + j] = (to + j * col_stride) * k
+        for number in range(groups * of_group * share // shares, groups * of_group * (share + 1) // shares):
+            group, first = number // of_group, number % of_group * lanes
+            count, y_at, b_at = min(lanes, kg - first), group * kg + first, at + number * depth * lanes
+            gathered(
+                seen, group * cg, reads, taps, 1, panels, b_at, lanes, run * lanes, taps.size, run,
+                out, y_at, writes, 0, (row1 - row0) * cols, count, 0,
+            )  # fmt: skip
+
+
+@kernel
+def nothing(lo, hi, out, rows, cols, target):
+    """Zeros for output rows lo..hi of all images' output pixels that see nothing."""
+    height, width, k, first_row, row_stride, first_col, col_stride = target
+    for row in range(lo, hi):
+        to = (row // rows * height + first_row + row % rows * row_stride) * width + first_col
+        for j in range(cols):
+            fill(out, (to + j * col_stride) * k, k, 0)
+
+
+@kernel
+def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
+    """Units lo..hi of parts · panels · stretches: the gradient of a stretch of the window's rows for a
+    panel of output channels, summed over a part of the output rows.  `per` rows at a time are copied, of
+    which `few` are multiplied at a time: a panel of their gradients stays in the first-level cache.
+    """
+    rows, cols, col_step = grid[0], grid[4], grid[5]
+    groups, cg, kg, run, parts, per, few, joined = sizes
+    lanes, k, total = 2 * (VECTOR_BYTES // out.itemsize), groups * kg, source[0] * rows
+    of_group, stretches, size = (kg + lanes - 1) // lanes, taps.size, taps.size * run * k
+    units = groups * of_group * stretches
+    around = np.empty(_room(per, source, grid), out.dtype)
+    seen = around if grid[8] else x
+    starts, ahead, down = np.empty(per, np.int64), np.arange(run), np.arange(run) * k
+    panels = np.empty(few * cols * lanes, out.dtype)
+    for part in range(lo // units, (hi - 1) // units + 1):
+        begin, end = max(lo - part * units, 0), min(hi - part * units, units)
+        row_begin, row_end = total * part // parts, total * (part + 1) // parts
+        for row in range(row_begin, row_end, few):
+            ready = (row - row_begin) % per
+            if ready == 0:
+                _look(x, row, min(row_end, row + per), around, starts, cols, source, grid)
+            now = min(few, row_end - row)
+            here, again = starts[ready : ready + now], 1 if row > row_begin else 0
+            outer, depth = (1, now * cols) if joined else (now, cols)
+            packed = -1
+            for unit in range(begin, end):
+                number, stretch = unit // stretches, unit % stretches
+                group, first = number // of_group, number % of_group * lanes
+                count, to = min(lanes, kg - first), group * kg + first
+                whole = count == lanes and k < DIRECT
+                if number != packed and not whole:
+                    packed = number
+                    panel(grad, row * cols * k + to, k, 1, panels, 0, now * cols, count)
+                right, b_at, b_step = (grad, row * cols * k + to, k) if whole else (panels, 0, lanes)
+                gathered(
+                    seen, taps[stretch] + group * cg, ahead, here, col_step * source[3],
+                    right, b_at, b_step, cols * b_step, outer, depth,
+                    out, part * size + stretch * run * k + to, down, 0, run, count, again,
+                )  # fmt: skip
 
 
 @kernel

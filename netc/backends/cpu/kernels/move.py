@@ -1,14 +1,16 @@
 """Kernels that move numbers: stretches of an axis, exchanged axes, repeats, and the random mask of dropout."""
 
 # pyright: basic
-# Numba gives these functions their types when they are called.
+# pyright: reportCallIssue=false
+# Numba gives these functions their types when they are called, and intrinsics their first argument.
 
 import numpy as np
 
 from netc.backends.cpu.jit import helper, kernel
+from netc.backends.cpu.lanes import full, turn_square
 from netc.backends.cpu.rows import copy, fill
 
-TILE = 16  # numbers: a square of them fits the first-level cache
+TILE = 16  # numbers: of the longest vector, and a cache line of 32-bit ones
 
 
 @kernel
@@ -32,16 +34,26 @@ def place(lo, hi, x, y, width, start, row_length):
         copy(x, row * width, y, row * row_length + start, width)
 
 
+@helper
+def _swap_rest(x, at, q, y, to, p, rows, cols):
+    """y[j, i] = x[i, j] for `rows` × `cols` numbers of x, one after the other."""
+    for j in range(cols):
+        for i in range(rows):
+            y[to + j * p + i] = x[at + i * q + j]
+
+
 @kernel
 def swap(lo, hi, x, y, p, q):
-    """x `(batch, P, Q)` to y `(batch, Q, P)`; units lo..hi of batch · strips of Q."""
-    strips = (q + TILE - 1) // TILE
+    """x `(batch, P, Q)` to y `(batch, Q, P)`; units lo..hi of batch · strips of Q, in squares of vectors."""
+    side, strips = full(y), (q + TILE - 1) // TILE
     for unit in range(lo, hi):
         base, q0 = unit // strips * p * q, unit % strips * TILE
-        for p0 in range(0, p, TILE):
-            for j in range(q0, min(q, q0 + TILE)):
-                for i in range(p0, min(p, p0 + TILE)):
-                    y[base + j * p + i] = x[base + i * q + j]
+        cols = min(TILE, q - q0)
+        whole = p // side * side if cols == TILE else 0
+        for p0 in range(0, whole, side):
+            for j in range(q0, q0 + TILE, side):
+                turn_square(x, base + p0 * q + j, q, y, base + j * p + p0, p)
+        _swap_rest(x, base + whole * q + q0, q, y, base + q0 * p + whole, p, p - whole, cols)
 
 
 @kernel

@@ -1,17 +1,18 @@
 """Pooling over windows of `(N, H, W, C)`: the largest value or the mean, each channel for itself.
 
-`g` holds the sizes `(n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw)`.  Windows may hang over every
-edge.
+`g` holds the sizes `(n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw)`.  Windows may hang over every edge.  For
+each output pixel a vector of channels walks the window in registers; the last vector of a pixel may be masked.
 """
 
 # pyright: basic
-# Numba gives these functions their types when they are called.
+# pyright: reportCallIssue=false
+# Numba gives these functions their types when they are called, and intrinsics their first argument.
 
 import numpy as np
 
-from netc.backends.cpu.jit import helper, kernel
-from netc.backends.cpu.rows import add, fill
-from netc.backends.cpu.target import VECTOR_BYTES
+from netc.backends.cpu.jit import helper, inlined, kernel
+from netc.backends.cpu.lanes import full, larger, larger_than, load, plus, splat, store, times, where_equal
+from netc.backends.cpu.rows import fill
 
 
 @helper
@@ -22,100 +23,152 @@ def _inside(start, step, size, count):
     return first, min(count, end)
 
 
-@helper
-def _larger(x, at, y, to, count):
-    for t in range(count):
-        a, b = y[to + t], x[at + t]
-        y[to + t] = b if b > a or b != b else a  # NaN is the largest, as in NumPy
+@inlined
+def _open(dx, row, c_row, i, ho, end, done, h):
+    """Zeros into the rows of an image's gradient up to `end` that no window before row i of the output has seen.
+
+    Returns up to where they are: with the last row of windows all are.
+    """
+    first = 0 if i == 0 else done
+    last = h if i == ho - 1 else max(first, min(h, end))
+    fill(dx, row + first * c_row, (last - first) * c_row, 0)
+    return last
+
+
+# ---- Max -------------------------------------------------------------------------------------------------
+
+
+@inlined
+def _largest(x, start, rows, cols, down, right, y, to, count):
+    best = splat(y, -np.inf)
+    for ri in range(rows):
+        for si in range(cols):
+            best = larger(load(x, start + ri * down + si * right, count), best)
+    store(best, y, to, count)
 
 
 @kernel
 def largest(lo, hi, x, y, g):
     """Output rows lo..hi of all images' N · Ho."""
     _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
-    lowest = y.dtype.type(-np.inf)
+    lanes, down, right = full(y), dh * w * c, dw * c
     for row in range(lo, hi):
         i = row % ho
         r0, r1 = _inside(i * sh - top, dh, h, kh)
-        corner = (row // ho * h + i * sh - top) * w
+        corner = (row // ho * h + i * sh - top + r0 * dh) * w
         for j in range(wo):
             s0, s1 = _inside(j * sw - left, dw, w, kw)
-            to, start = (row * wo + j) * c, (corner + j * sw - left) * c
-            if c >= VECTOR_BYTES // y.itemsize:
-                fill(y, to, c, lowest)
-                for ri in range(r0, r1):
-                    for si in range(s0, s1):
-                        _larger(x, start + (ri * dh * w + si * dw) * c, y, to, c)
-                continue
-            for t in range(c):  # too few channels for a vector: the largest so far stays in a register
-                best = lowest
-                for ri in range(r0, r1):
-                    for si in range(s0, s1):
-                        b = x[start + (ri * dh * w + si * dw) * c + t]
-                        best = b if b > best or b != b else best
-                y[to + t] = best
+            to, start = (row * wo + j) * c, (corner + j * sw - left + s0 * dw) * c
+            t = 0
+            while t + lanes <= c:
+                _largest(x, start + t, r1 - r0, s1 - s0, down, right, y, to + t, lanes)
+                t += lanes
+            if t < c:
+                _largest(x, start + t, r1 - r0, s1 - s0, down, right, y, to + t, c - t)
+
+
+@inlined
+def _to_largest(x, start, rows, cols, down, right, grad, at, dx, apart, count):
+    """The gradient is added to the tap that is the first of the largest, counted in reading order.
+
+    Windows that lie apart need not look at what is there: with few channels that look would wait for the store before,
+    some of whose masked lanes it reads.
+    """
+    best, tap, one = splat(dx, -np.inf), splat(dx, 0), splat(dx, 1)
+    where = tap
+    for ri in range(rows):
+        for si in range(cols):
+            b = load(x, start + ri * down + si * right, count)
+            where = larger_than(b, best, tap, where)
+            best, tap = larger(b, best), plus(tap, one)
+    share, tap = load(grad, at, count), splat(dx, 0)
+    for ri in range(rows):
+        for si in range(cols):
+            to = start + ri * down + si * right
+            mine = where_equal(where, tap, share)
+            store(mine if apart else plus(load(dx, to, count), mine), dx, to, count)
+            tap = plus(tap, one)
 
 
 @kernel
 def largest_grad(lo, hi, x, grad, dx, g):
     """Images lo..hi: each window's gradient goes to the first of its largest values, or to its first NaN."""
     _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
-    fill(dx, lo * h * w * c, (hi - lo) * h * w * c, 0)
+    lanes, down, right, done = full(dx), dh * w * c, dw * c, 0
+    apart = kh <= sh and kw <= sw and dh == 1 and dw == 1
     for row in range(lo * ho, hi * ho):
-        i = row % ho
+        image, i = row // ho, row % ho
+        done = _open(dx, image * h * w * c, w * c, i, ho, i * sh - top + (kh - 1) * dh + 1, done, h)
         r0, r1 = _inside(i * sh - top, dh, h, kh)
-        corner = (row // ho * h + i * sh - top) * w
+        corner = (image * h + i * sh - top + r0 * dh) * w
         for j in range(wo):
             s0, s1 = _inside(j * sw - left, dw, w, kw)
-            start = (corner + j * sw - left) * c
-            if r0 >= r1 or s0 >= s1:
-                continue  # the window sees padding only
-            for t in range(c):
-                where = start + (r0 * dh * w + s0 * dw) * c + t
-                best = x[where]
-                for ri in range(r0, r1):
-                    for si in range(s0, s1):
-                        at = start + (ri * dh * w + si * dw) * c + t
-                        b = x[at]
-                        larger = (b > best) | ((b != b) & (best == best))  # without a branch to mispredict
-                        best, where = b if larger else best, at if larger else where
-                dx[where] += grad[(row * wo + j) * c + t]
+            at, start = (row * wo + j) * c, (corner + j * sw - left + s0 * dw) * c
+            t = 0
+            while t + lanes <= c:
+                _to_largest(x, start + t, r1 - r0, s1 - s0, down, right, grad, at + t, dx, apart, lanes)
+                t += lanes
+            if t < c:
+                _to_largest(x, start + t, r1 - r0, s1 - s0, down, right, grad, at + t, dx, apart, c - t)
 
 
-@helper
-def _add_share(x, at, y, to, count, divisor):
-    for t in range(count):
-        y[to + t] += x[at + t] / divisor
+# ---- Mean -------------------------------------------------------------------------------------------------
+
+
+@inlined
+def _mean(x, start, rows, cols, down, right, share, y, to, count):
+    total = splat(y, 0)
+    for ri in range(rows):
+        for si in range(cols):
+            total = plus(total, load(x, start + ri * down + si * right, count))
+    store(times(total, splat(y, share)), y, to, count)
 
 
 @kernel
-def mean(lo, hi, x, divisors, y, g):
-    """Output rows lo..hi of all images' N · Ho; `divisors` `(Ho, Wo)` is what each window is divided by."""
+def mean(lo, hi, x, shares, y, g):
+    """Output rows lo..hi of all images' N · Ho; `shares` `(Ho, Wo)` is the weight of each number of a window."""
     _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, _dh, _dw = g
+    lanes = full(y)
     for row in range(lo, hi):
-        image, i = row // ho, row % ho
+        i = row % ho
+        r0, r1 = _inside(i * sh - top, 1, h, kh)
+        corner = (row // ho * h + i * sh - top + r0) * w
         for j in range(wo):
-            to = (row * wo + j) * c
-            fill(y, to, c, 0)
-            for ri in range(max(0, top - i * sh), min(kh, h + top - i * sh)):
-                for si in range(max(0, left - j * sw), min(kw, w + left - j * sw)):
-                    at = ((image * h + i * sh + ri - top) * w + j * sw + si - left) * c
-                    add(x, at, y, to, c)
-            divisor = divisors[i * wo + j]
-            for t in range(c):
-                y[to + t] /= divisor
+            s0, s1 = _inside(j * sw - left, 1, w, kw)
+            to, start, share = (row * wo + j) * c, (corner + j * sw - left + s0) * c, shares[i * wo + j]
+            t = 0
+            while t + lanes <= c:
+                _mean(x, start + t, r1 - r0, s1 - s0, w * c, c, share, y, to + t, lanes)
+                t += lanes
+            if t < c:
+                _mean(x, start + t, r1 - r0, s1 - s0, w * c, c, share, y, to + t, c - t)
+
+
+@inlined
+def _to_all(start, rows, cols, down, right, grad, at, share, dx, count):
+    mine = times(load(grad, at, count), splat(dx, share))
+    for ri in range(rows):
+        for si in range(cols):
+            to = start + ri * down + si * right
+            store(plus(load(dx, to, count), mine), dx, to, count)
 
 
 @kernel
-def mean_grad(lo, hi, grad, divisors, dx, g):
+def mean_grad(lo, hi, grad, shares, dx, g):
     """Images lo..hi: each window's gradient in equal shares to what it saw."""
     _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, _dh, _dw = g
-    fill(dx, lo * h * w * c, (hi - lo) * h * w * c, 0)
+    lanes, done = full(dx), 0
     for row in range(lo * ho, hi * ho):
         image, i = row // ho, row % ho
+        done = _open(dx, image * h * w * c, w * c, i, ho, i * sh - top + kh, done, h)
+        r0, r1 = _inside(i * sh - top, 1, h, kh)
+        corner = (image * h + i * sh - top + r0) * w
         for j in range(wo):
-            divisor = divisors[i * wo + j]
-            for ri in range(max(0, top - i * sh), min(kh, h + top - i * sh)):
-                for si in range(max(0, left - j * sw), min(kw, w + left - j * sw)):
-                    to = ((image * h + i * sh + ri - top) * w + j * sw + si - left) * c
-                    _add_share(grad, (row * wo + j) * c, dx, to, c, divisor)
+            s0, s1 = _inside(j * sw - left, 1, w, kw)
+            at, start, share = (row * wo + j) * c, (corner + j * sw - left + s0) * c, shares[i * wo + j]
+            t = 0
+            while t + lanes <= c:
+                _to_all(start + t, r1 - r0, s1 - s0, w * c, c, grad, at + t, share, dx, lanes)
+                t += lanes
+            if t < c:
+                _to_all(start + t, r1 - r0, s1 - s0, w * c, c, grad, at + t, share, dx, c - t)
