@@ -132,10 +132,8 @@ def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
     places = (parts, v_row, v_apart, v, scratch)
     into = Call(k.inputs, parts, (read, memory, edge, g, places), 4 * v)
     places = (parts, deep, v_row, v_apart, p_apart, v, scratch)
-    return [
-        into,
-        Call(k.panels, parts, (weights, memory, *b.outputs, edge, g, int(s.turned), places), b.work),
-    ]
+    panels = k.panels4 if m == 4 else k.panels2
+    return [into, Call(panels, parts, (weights, memory, *b.outputs, g, int(s.turned), places), b.work)]
 
 
 def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
@@ -159,7 +157,7 @@ def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
     c_k = (s.k, s.c, 1) if s.turned else (s.c, s.k, 0)
     return [
         Call(k.weights, parts, (weights, memory, c_k, edge, parts, u, scratch), 4 * u),
-        Call(k.forward, parts, (read, memory, *b.outputs, edge, g, places), b.work),
+        Call(k.forward4 if m == 4 else k.forward2, parts, (read, memory, *b.outputs, g, places), b.work),
     ]
 
 

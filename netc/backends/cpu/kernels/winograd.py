@@ -22,7 +22,7 @@ from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.rows import copy
 from netc.backends.cpu.tile import block
 from netc.backends.cpu.tiles import inputs2, inputs4, outputs2, outputs4
-from netc.backends.cpu.transform import ALL, G2, G4, LANES, address, two_sided
+from netc.backends.cpu.transform import ALL, G2, G4, LANES, address, move, two_sided
 
 WIDTH = 2 * LANES  # columns of a panel of U
 DEPTH = 16  # channels of a panel that one unit of work transforms
@@ -40,7 +40,7 @@ def _taps(wt, c0, rows, k0, columns, g, out, at):
             for j in range(columns):
                 source = ((8 - tap) * c + k0 + j) * k + c0
                 for d in range(rows):
-                    out[to + d * WIDTH + j] = wt[source + d]
+                    move(address(wt) + (source + d) * 4, address(out) + (to + d * WIDTH + j) * 4)
         else:
             for d in range(rows):
                 copy(wt, (tap * c + c0 + d) * k + k0, out, to + d * WIDTH, columns)
@@ -80,43 +80,51 @@ def weights(lo, hi, wt, memory, g, edge, parts, scratch_at, scratch):
             _panel(wt, panel, d0, min(DEPTH, depth - d0), g, edge, memory, taps, u, apart)
 
 
-@kernel
-def forward(lo, hi, x, memory, y, edge, g, s):
-    """Parts lo..hi of all tiles.  `s`: parts, tiles and columns at a time, and where things lie in the scratch."""
-    n, h, w, c, ho, wo, k, top, left = g
-    parts, at_once, wide, v_row, v_apart, p_apart, scratch_at, scratch = s
-    m, points, apart = edge - 2, edge * edge, (c + 1) * WIDTH
-    down, across = (ho + m - 1) // m, (wo + m - 1) // m
-    seen, written = (down, across, m, top, left), (down, across, m, 0, 0)
-    tiles = n * down * across
-    for part in range(lo, hi):
-        v = scratch_at + part * scratch
-        p = v + points * v_apart
-        spare = p + points * p_apart
-        end = tiles * (part + 1) // parts
-        for first in range(tiles * part // parts, end, at_once):
-            count = min(at_once, end - first)
-            if edge == 6:
-                inputs4(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
-            else:
-                inputs2(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
-            for k0 in range(0, k, wide):
-                columns = min(wide, k - k0)
-                for q in range(points):
-                    for j in range(0, columns, WIDTH):
-                        block(
-                            memory, v + q * v_apart, v_row, 1, 0,
-                            memory, ((k0 + j) // WIDTH * points + q) * apart, WIDTH, 0, 1, c,
-                            memory, p + q * p_apart + j, wide, count, min(WIDTH, columns - j), 0,
-                        )  # fmt: skip
+def _forward(edge):
+    """The kernel for tiles that see `edge` rows and columns.  For any, it would take half as long again to compile."""
+
+    @kernel
+    def forward(lo, hi, x, memory, y, g, s):
+        """Parts lo..hi of all tiles.  `s`: parts, tiles and columns at a time, and where things lie in the scratch."""
+        n, h, w, c, ho, wo, k, top, left = g
+        parts, at_once, wide, v_row, v_apart, p_apart, scratch_at, scratch = s
+        m, points, apart = edge - 2, edge * edge, (c + 1) * WIDTH
+        down, across = (ho + m - 1) // m, (wo + m - 1) // m
+        seen, written, map_of_y = (down, across, m, top, left), (down, across, m, 0, 0), (ho, wo, k)
+        tiles = n * down * across
+        for part in range(lo, hi):
+            v = scratch_at + part * scratch
+            p = v + points * v_apart
+            spare = p + points * p_apart
+            end = tiles * (part + 1) // parts
+            for first in range(tiles * part // parts, end, at_once):
+                count = min(at_once, end - first)
                 if edge == 6:
-                    outputs4(
-                        memory, p, wide, p_apart, y, (ho, wo, k), k0, columns, written, first, count, spare
-                    )
+                    inputs4(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
                 else:
-                    outputs2(
-                        memory, p, wide, p_apart, y, (ho, wo, k), k0, columns, written, first, count, spare
-                    )
+                    inputs2(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
+                for k0 in range(0, k, wide):
+                    columns = min(wide, k - k0)
+                    for q in range(points):
+                        for j in range(0, columns, WIDTH):
+                            block(
+                                memory, v + q * v_apart, v_row, 1, 0,
+                                memory, ((k0 + j) // WIDTH * points + q) * apart, WIDTH, 0, 1, c,
+                                memory, p + q * p_apart + j, wide, count, min(WIDTH, columns - j), 0,
+                            )  # fmt: skip
+                    if edge == 6:
+                        outputs4(
+                            memory, p, wide, p_apart, y, map_of_y, k0, columns, written, first, count, spare
+                        )
+                    else:
+                        outputs2(
+                            memory, p, wide, p_apart, y, map_of_y, k0, columns, written, first, count, spare
+                        )
+
+    return forward
+
+
+forward4, forward2 = _forward(6), _forward(4)
 
 
 @kernel
@@ -136,34 +144,42 @@ def inputs(lo, hi, x, memory, edge, g, s):
             inputs2(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
 
 
-@kernel
-def panels(lo, hi, wt, memory, y, edge, g, turned, s):
-    """Parts lo..hi of all panels of outputs, from V of all tiles.  Weights are transformed where they are needed."""
-    n, _h, _w, c, ho, wo, k, _top, _left = g
-    parts, deep, v_row, v_apart, p_apart, scratch_at, scratch = s
-    m, points, u_apart, count = edge - 2, edge * edge, deep * WIDTH + LANES, (k + WIDTH - 1) // WIDTH
-    down, across = (ho + m - 1) // m, (wo + m - 1) // m
-    written, tiles = (down, across, m, 0, 0), n * down * across
-    c_k = (k, c, turned) if turned else (c, k, turned)
-    for part in range(lo, hi):
-        u = scratch_at + part * scratch
-        p = u + points * u_apart
-        spare = p + points * p_apart
-        for panel in range(count * part // parts, count * (part + 1) // parts):
-            k0 = panel * WIDTH
-            columns = min(WIDTH, k - k0)
-            for d0 in range(0, c, deep):
-                depth, add = min(deep, c - d0), 1 if d0 > 0 else 0
-                for d in range(0, depth, DEPTH):
-                    rows = min(DEPTH, depth - d)
-                    _panel(wt, panel, d0 + d, rows, c_k, edge, memory, spare, u + d * WIDTH, u_apart)
-                for q in range(points):
-                    block(
-                        memory, q * v_apart + d0, v_row, 1, 0,
-                        memory, u + q * u_apart, WIDTH, 0, 1, depth,
-                        memory, p + q * p_apart, WIDTH, tiles, columns, add,
-                    )  # fmt: skip
-            if edge == 6:
-                outputs4(memory, p, WIDTH, p_apart, y, (ho, wo, k), k0, columns, written, 0, tiles, spare)
-            else:
-                outputs2(memory, p, WIDTH, p_apart, y, (ho, wo, k), k0, columns, written, 0, tiles, spare)
+def _panels(edge):
+    """The kernel for tiles that see `edge` rows and columns."""
+
+    @kernel
+    def panels(lo, hi, wt, memory, y, g, turned, s):
+        """Parts lo..hi of all panels of outputs, from V of all tiles.  Weights are transformed as they are needed."""
+        n, _h, _w, c, ho, wo, k, _top, _left = g
+        parts, deep, v_row, v_apart, p_apart, scratch_at, scratch = s
+        m, points, u_apart, count = edge - 2, edge * edge, deep * WIDTH + LANES, (k + WIDTH - 1) // WIDTH
+        down, across = (ho + m - 1) // m, (wo + m - 1) // m
+        written, map_of_y, tiles = (down, across, m, 0, 0), (ho, wo, k), n * down * across
+        c_k = (k, c, turned) if turned else (c, k, turned)
+        for part in range(lo, hi):
+            u = scratch_at + part * scratch
+            p = u + points * u_apart
+            spare = p + points * p_apart
+            for panel in range(count * part // parts, count * (part + 1) // parts):
+                k0 = panel * WIDTH
+                columns = min(WIDTH, k - k0)
+                for d0 in range(0, c, deep):
+                    depth, add = min(deep, c - d0), 1 if d0 > 0 else 0
+                    for d in range(0, depth, DEPTH):
+                        rows = min(DEPTH, depth - d)
+                        _panel(wt, panel, d0 + d, rows, c_k, edge, memory, spare, u + d * WIDTH, u_apart)
+                    for q in range(points):
+                        block(
+                            memory, q * v_apart + d0, v_row, 1, 0,
+                            memory, u + q * u_apart, WIDTH, 0, 1, depth,
+                            memory, p + q * p_apart, WIDTH, tiles, columns, add,
+                        )  # fmt: skip
+                if edge == 6:
+                    outputs4(memory, p, WIDTH, p_apart, y, map_of_y, k0, columns, written, 0, tiles, spare)
+                else:
+                    outputs2(memory, p, WIDTH, p_apart, y, map_of_y, k0, columns, written, 0, tiles, spare)
+
+    return panels
+
+
+panels4, panels2 = _panels(6), _panels(4)
