@@ -92,7 +92,7 @@ def load(path: str | Path, net: str | None = None, settings: Mapping[str, Any] |
     `net` names one where the file has several; `settings` are as with `--set`: `{"classes": 10}`.
     Raises NetError, with all diagnostics, where the file is wrong, and ValueError where `net` is needed or unknown.
     """
-    return _choose(load_file(str(path), _texts(settings)), net)
+    return _choose(load_file(str(path), _texts(settings), only=net), net)
 
 
 def parse(text: str, net: str | None = None, settings: Mapping[str, Any] | None = None) -> Net:
@@ -105,7 +105,7 @@ def parse(text: str, net: str | None = None, settings: Mapping[str, Any] | None 
     ... }''')
     <net Line: 2 parameters, 1 MACs>
     """
-    return _choose(load_text(text, settings=_texts(settings)), net)
+    return _choose(load_text(text, settings=_texts(settings), only=net), net)
 
 
 @overload
@@ -164,6 +164,10 @@ def compile(
         raise ValueError(f"math is fast or strict, not {math}")
     spec = net.compiled.train or default_spec(net.compiled.graph)
     made: Predictor
+    if train and not spec.losses:
+        raise ValueError(
+            f"{net.name} has no loss: its outputs are whole numbers; train=False makes a predictor"
+        )
     if train:
         made = Model(
             net.compiled.graph,
@@ -198,15 +202,17 @@ def load_model(path: str | Path, *, train: bool = True, **options: Any) -> Predi
     """
     from netc.train.checkpoint import ModelError, Source
     from netc.train.checkpoint import load as load_arrays
+    from netc.train.folder import model_of
 
-    path = Path(path)
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = model_of(Path(path))
     arrays, about = load_arrays(file)
     try:
         source = Source.of(about)
     except ValueError as error:
         raise ModelError(f"{file}: its header does not say which net it is ({error})") from None
-    loaded = load_text(source.text, f"{file}:{source.net}", source.settings, imports=source.imports)
+    loaded = load_text(
+        source.text, f"{file}:{source.net}", source.settings, imports=source.imports, only=source.net
+    )
     net = _choose(loaded, source.net)
     model = compile(net, **options) if train else compile(net, train=False, **options)
     try:
@@ -218,7 +224,7 @@ def load_model(path: str | Path, *, train: bool = True, **options: Any) -> Predi
 
 
 def _choose(loaded: Loaded, name: str | None) -> Net:
-    nets = list(loaded.must_be_right().nets)
+    nets = loaded.must_be_right().names
     if name is None and len(nets) == 1:
         return Net(loaded, nets[0])
     if name in nets:

@@ -18,7 +18,7 @@ class Memory:
     """
 
     infer: int
-    train: int
+    train: int | None  # None where nothing can be trained
 
 
 @dataclass(frozen=True)

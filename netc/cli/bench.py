@@ -84,7 +84,7 @@ def command(
       netc bench resnet --net ResNet18 --infer --threads 1 --depth 0
       netc bench digits --passes
     """
-    loaded = read_net(file, settings, sizes).must_be_right()
+    loaded = read_net(file, settings, sizes, net).must_be_right()
     compiled = only(loaded, net)
     graph = compiled.graph
     _must_be_known(graph)
@@ -94,6 +94,10 @@ def command(
     batch = batch or (1 if infer else compiled.train.batch if compiled.train else BATCH)
     if infer and recompute:
         raise click.UsageError("--recompute is for training, and --infer predicts")
+    if not (infer or spec.losses):
+        raise click.UsageError(
+            f"the outputs of {graph.name} are whole numbers, so no loss trains it; try --infer"
+        )
     if passes or programs:
         from netc.bench.stages import stages
 

@@ -50,7 +50,10 @@ def command(
 
     if a == b == "-":
         raise click.UsageError("standard input can be one of the two, not both")
-    old, new = (read_net(file, settings, sizes).must_be_right() for file in (a, b))
+    if len(nets) > 2:
+        raise click.UsageError("--net names one net, or one of A and one of B")
+    of_a, of_b = (nets[0], nets[-1]) if nets else (None, None)
+    old, new = (read_net(f, settings, sizes, net).must_be_right() for f, net in ((a, of_a), (b, of_b)))
     pairs, only_a, only_b = _pairs(old, new, nets)
     found = [diff(one.report(), other.report()) for one, other in pairs]
     if as_json:
@@ -74,8 +77,6 @@ def command(
 
 def _pairs(old: Loaded, new: Loaded, names: Sequence[str]) -> tuple[list[Pair], list[str], list[str]]:
     """The nets to compare, and the names that only one of the files has."""
-    if len(names) > 2:
-        raise click.UsageError("--net names one net, or one of A and one of B")
     if names:
         return [(chosen(old, names[0])[names[0]], chosen(new, names[-1])[names[-1]])], [], []
     for loaded in (old, new):

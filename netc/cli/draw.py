@@ -48,7 +48,7 @@ def command(
     """
     from netc.draw import PictureError, render, to_dot
 
-    graph = only(read_net(file, settings, sizes).must_be_right(), net).graph
+    graph = only(read_net(file, settings, sizes, net).must_be_right(), net).graph
     dot = to_dot(graph, depth=depth, theme=theme, rankdir=rankdir, fold=fold)
     if out == "-":
         say(dot, end="")

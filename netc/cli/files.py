@@ -127,14 +127,20 @@ def math_option(command: F) -> F:
 
 
 def read_net(
-    file: str, settings: Mapping[str, str] | None = None, sizes: Sequence[int] | None = None
+    file: str,
+    settings: Mapping[str, str] | None = None,
+    sizes: Sequence[int] | None = None,
+    net: str | None = None,
 ) -> Loaded:
-    """The file, compiled, whatever mistakes it has.  Raises NetError only where it cannot be read at all."""
+    """The file, or the one net of it that is asked for, compiled, whatever mistakes it has.
+
+    Raises NetError only where it cannot be read at all.
+    """
     from netc.loading import load_file, load_text
 
     if file != "-":
-        return load_file(file, settings, sizes)
-    return load_text(read_stdin(), STDIN, settings, sizes)
+        return load_file(file, settings, sizes, net)
+    return load_text(read_stdin(), STDIN, settings, sizes, only=net)
 
 
 def read_stdin() -> str:
@@ -149,10 +155,10 @@ def chosen(loaded: Loaded, name: str | None) -> dict[str, Compiled]:
     if name is None:
         return dict(loaded.nets)
     if name not in loaded.nets:
-        if loaded.failed and any(name == written for written in _written(loaded)):
+        if loaded.failed and name in loaded.names:
             return {}  # it is there, and too wrong to be made; its errors say why
-        near = did_you_mean(name, loaded.nets)
-        have = f"it has {', '.join(loaded.nets)}" if loaded.nets else "it has none"
+        near = did_you_mean(name, loaded.names)
+        have = f"it has {', '.join(loaded.names)}" if loaded.names else "it has none"
         raise click.UsageError(f"{loaded.path} has no net `{name}`; {near or have}")
     return {name: loaded.nets[name]}
 
@@ -165,9 +171,3 @@ def only(loaded: Loaded, name: str | None) -> Compiled:
     if not nets:
         raise click.UsageError(f"{loaded.path} has no net")
     raise click.UsageError(f"{loaded.path} has the nets {', '.join(nets)}; say which by --net NAME")
-
-
-def _written(loaded: Loaded) -> list[str]:
-    from netc.syntax import ast
-
-    return [item.name.id for item in loaded.file.items if isinstance(item, ast.Net)]

@@ -13,10 +13,13 @@ import click
 from netc.cli.eval import check_views, run_argument, views_option
 from netc.cli.output import say
 from netc.cli.train import user_errors
+from netc.errors import plural
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from netc.train.predictor import Predictor
 
 SCHEMA: Final = "netc.predict/1"
 MAX_BYTES: Final = 4 << 30  # of one array
@@ -53,6 +56,7 @@ def command(run: Path, inputs: Sequence[Path], top: int, views: int, resize: boo
         from netc.train.dataset import DataError
 
         model = load_model(run, train=False)
+        _check_classifier(model, run)
         check_views(model, views)
         shape = model.graph.inputs[0].type.dims_after(1)
         found: list[dict[str, Any]] = []
@@ -72,6 +76,15 @@ def command(run: Path, inputs: Sequence[Path], top: int, views: int, resize: boo
         say(f"{place}: {', '.join(told)}")
 
 
+def _check_classifier(model: Predictor, run: Path) -> None:
+    """Raises UsageError where there are no classes to tell."""
+    if not model.classifies:
+        raise click.UsageError(
+            f"{run}: {model.graph.name} tells no classes, for none of its outputs goes into a softmax_xent loss; "
+            f'in Python, netc.load_model("{run}").predict(x) gives its outputs'
+        )
+
+
 def _named(
     path: Path, index: int, chances: NDArray[np.float64], top: int, names: Sequence[str]
 ) -> dict[str, Any]:
@@ -89,6 +102,7 @@ def _named(
 
 def _examples(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.float32]:
     """The examples in a file, `(N, *shape)`.  Raises DataError where they do not fit the net."""
+    from netc.train.bounded import sizes
     from netc.train.data import fit_examples
     from netc.train.dataset import as_floats
 
@@ -97,7 +111,10 @@ def _examples(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.fl
     x = as_floats(array)
     single = [shape, shape[1:]] if shape[0] == 1 else [shape]  # a grey image may lack its channel
     one = x.shape in single or (len(shape) == 1 and x.ndim != 2 and x.size == shape[0]) or x.ndim == 0
-    return fit_examples(str(path), x[None] if one else x, shape)
+    if one:
+        return fit_examples(f"{path}:", x[None], shape)
+    found = f"{path}: an array of {sizes(x.shape)} is {plural(len(x), 'example')} of {sizes(x.shape[1:])}"
+    return fit_examples(f"{path}:", x, shape, found)
 
 
 def _array(path: Path) -> NDArray[Any]:

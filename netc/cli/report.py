@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netc.cli.files import chosen, file_argument, input_option, net_option, read_net, set_option
-from netc.cli.output import complain, console, is_terminal, say, say_json, show_diagnostics, width
+from netc.cli.output import complain, console, exit_code, is_terminal, say, say_json, show_diagnostics, width
 
 if TYPE_CHECKING:
     from netc.analyze.report import NetReport
@@ -71,7 +71,7 @@ def command(
       netc report lenet5 --net LeNet5 --explain c1
       netc report lenet5 --net LeNet5 --rf c3[0,9]
     """
-    loaded = read_net(file, settings, sizes)
+    loaded = read_net(file, settings, sizes, net)
     nets = chosen(loaded, net)
     if sizes:
         _one_input(nets, loaded)
@@ -91,7 +91,7 @@ def command(
     if not loaded.nets and not loaded.failed:
         complain(f"{loaded.path} has no net")
         return 1
-    return 1 if loaded.failed else 0
+    return exit_code(loaded.diagnostics)
 
 
 def _one_input(nets: Mapping[str, Compiled], loaded: Loaded) -> None:

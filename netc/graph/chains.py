@@ -384,9 +384,7 @@ class Chains:
             case ast.Shared():
                 self.shared(statement, frame)
             case ast.Broken():
-                for name in statement.names:
-                    frame.scope.setdefault(name, POISON)
-                    frame.used.add(name)
+                frame.lost(statement)
 
     def _results(self, block: ast.Block, inner: Frame) -> Flow:
         at = self.evaluator(inner)

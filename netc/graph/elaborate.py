@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from netc.errors import Diagnostic, Note, Report, did_you_mean
-from netc.graph.bind import bind_parameters, layer_or_value, typed
+from netc.graph.bind import Outside, bind_parameters, from_outside, layer_or_value, typed
 from netc.graph.chains import Chains
 from netc.graph.circles import circles
 from netc.graph.count import TooMany, count
@@ -51,9 +51,16 @@ class Imported:
 
 
 def elaborate(
-    file: ast.File, given: Mapping[str, Any], report: Report, imported: Imported | None = None
+    file: ast.File,
+    given: Mapping[str, Outside],
+    report: Report,
+    imported: Imported | None = None,
+    only: str | None = None,
 ) -> Elaborated:
-    """All nets of a file.  `given` are settings from outside (`--set classes=10`), which go before defaults."""
+    """All nets of a file, or the one called `only`.
+
+    `given` are settings from outside (`--set classes=10`), which go before defaults.
+    """
     out = Elaborated()
     imported = imported or Imported()
     homes: dict[str, Home] = {}
@@ -63,7 +70,7 @@ def elaborate(
     out.settings = home.settings
     reads = _reads(file)
     for item in file.items:
-        if isinstance(item, ast.Net):
+        if isinstance(item, ast.Net) and only in (None, item.name.id):
             graph = _net(item, reads, home, given, out, report)
             if graph:
                 out.graphs[item.name.id] = graph
@@ -97,7 +104,7 @@ def _home(
     file: ast.File,
     homes: Mapping[str, Home],
     imported: Imported,
-    given: Mapping[str, Any],
+    given: Mapping[str, Outside],
     out: Elaborated,
     report: Report,
 ) -> Home:
@@ -120,7 +127,7 @@ def _home(
             case ast.Net():
                 _define(item.name, seen, report)
             case ast.Broken():
-                home.settings |= dict.fromkeys(item.names, POISON)
+                home.settings |= dict.fromkeys(item.defined, POISON)
             case _:
                 pass
     own = {name: d.block for name, d in home.blocks.items() if d.home is home}
@@ -177,14 +184,14 @@ def _define(name: ast.Ident, seen: dict[str, ast.Ident], report: Report) -> None
 
 
 def _file_param(
-    p: ast.Parameter, given: Mapping[str, Any], home: Home, out: Elaborated, report: Report
+    p: ast.Parameter, given: Mapping[str, Outside], home: Home, out: Elaborated, report: Report
 ) -> None:
     at = Evaluator(report, home.settings)
     name = p.name.id
     try:
         if name in given:
             out.used.add(name)
-            home.settings[name] = typed(p, given[name], p.default or ast.Name(name, p.name.span), at)
+            home.settings[name] = from_outside(p, given[name], at)
         elif p.default is None:
             raise at.fail(
                 "E0205", f"`{name}` has no value", p.span, help=f"give it one, here or by --set {name}=…"
@@ -225,7 +232,7 @@ def _net(
     net: ast.Net,
     reads: _Reads,
     home: Home,
-    given: Mapping[str, Any],
+    given: Mapping[str, Outside],
     out: Elaborated,
     report: Report,
 ) -> Graph | None:
@@ -280,25 +287,22 @@ def _statement(
         case ast.Shared():
             chains.shared(statement, frame)
         case ast.Broken():
-            for name in statement.names:
-                frame.scope.setdefault(name, POISON)
-                frame.used.add(name)
+            frame.lost(statement)
         case ast.Expect():
             pass  # proved once the graph is known
 
 
 def _net_settings(
-    net: ast.Net, given: Mapping[str, Any], out: Elaborated, report: Report
+    net: ast.Net, given: Mapping[str, Outside], out: Elaborated, report: Report
 ) -> dict[str, Any] | None:
     names = {p.name.id for p in net.parameters}
     out.used |= names & given.keys()
     at = Evaluator(report, out.settings)
-    # What is given from outside is typed like an argument, and blamed on the parameter's own place.
     own = dict(out.settings)
     try:
         for p in net.parameters:
             if p.name.id in given:
-                own[p.name.id] = typed(p, given[p.name.id], ast.Name(p.name.id, p.name.span), at)
+                own[p.name.id] = from_outside(p, given[p.name.id], at)
         rest = tuple(p for p in net.parameters if p.name.id not in given)
         for p in rest:
             if p.default is None:

@@ -72,6 +72,12 @@ class Frame:
         self.scope[name.id] = POISON
         self.defined.setdefault(name.id, name)
 
+    def lost(self, line: ast.Broken) -> None:
+        """What a line that did not parse would define is told of there; what else it names may be used there."""
+        for name in line.defined:
+            self.scope.setdefault(name, POISON)
+        self.used |= line.names
+
     def below(self, name: str) -> ast.Ident | None:
         """Where the body assigns a name that it does not know yet."""
         assigned = (i for s in self.body if isinstance(s, ast.Assign) for i in s.names if i.id == name)

@@ -61,13 +61,17 @@ def _size(e: ast.Expr, at: Evaluator) -> Size:
 def _learn(clause: ast.Expr, known: dict[str, Symbol], at: Evaluator) -> None:
     """Adds what one clause says: `H % 32 == 0`, `H >= 64`; one of numbers alone must simply hold."""
     match clause:
-        case ast.Compare("==", ast.Binary("%", ast.Name(name), by), rest) if name in known:
+        case ast.Compare("==", ast.Binary("%", ast.Name(name), by), rest) if (
+            name in known and not known.keys() & {*_names(by), *_names(rest)}
+        ):
             modulus, residue = _number(by, at), _number(rest, at)
             if not 1 <= modulus <= MOST_MODULUS or not 0 <= residue < modulus:
                 message = f"`where` needs a divisor from 1 to {MOST_MODULUS} and a rest below it"
                 raise at.fail("E0310", message, clause.span)
             known[name] = _both(known[name], modulus, residue, clause, at)
-        case ast.Compare(">=" | ">", ast.Name(name), bound) if name in known:
+        case ast.Compare(">=" | ">", ast.Name(name), bound) if name in known and not known.keys() & _names(
+            bound
+        ):
             least = _number(bound, at) + (clause.op == ">")
             known[name] = replace(known[name], least=max(known[name].least, min(least, LARGEST)))
         case ast.Compare() if not _names(clause) & known.keys():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from netc.sizes import Form, Size, TooMuch, Undecided, as_form, constant, equal, floor_div, sign
+from netc.sizes import Form, Size, TooMuch, Undecided, as_form, constant, equal, floor_div, sign, symbols
 from netc.syntax import ast
 
 if TYPE_CHECKING:
@@ -87,4 +87,6 @@ def ordered(op: str, a: Size, b: Size, e: ast.Compare, at: Evaluator) -> bool:
     except TooMuch as much:
         raise at.fail("E0308", f"`{op}`: {much}", e.span, help=_HELP) from None
     except Undecided:
-        raise at.fail("E0308", f"whether {a} {op} {b} depends on the value", e.span, help=_HELP) from None
+        names = " and ".join(sorted({s.name for s in symbols(a) | symbols(b)}))
+        message = f"whether {a} {op} {b} depends on the value of {names}"
+        raise at.fail("E0308", message, e.span, help=_HELP) from None

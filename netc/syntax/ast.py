@@ -234,9 +234,12 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What could not be parsed.  Its error is told already; the names in it are not missing or unused."""
+    """What could not be parsed.  Its error is told already; the names in it are not unused, and those that it
+    would define are not missing.
+    """
 
     names: frozenset[str]
+    defined: frozenset[str]
     span: Span
 
 

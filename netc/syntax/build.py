@@ -100,7 +100,7 @@ class Builder:
             self.report.add(
                 Diagnostic("E0101", message, word.span(self.path), label, help="target label: int[N]")
             )
-            return ast.Broken(frozenset({word.text, name.text}), span)
+            return ast.Broken(frozenset({word.text, name.text}), frozenset({name.text}), span)
         return ast.Target(self.ident(name), type_, span)
 
     def version(self, children: Children, span: Span) -> ast.Version:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import cast
 
 from netc.errors import Diagnostic, Report, Span
@@ -165,7 +166,21 @@ class _Parser:
 
     def _as_broken(self, tokens: list[Token]) -> ast.Broken:
         names = frozenset(t.text for t in tokens if t.type == "NAME")
-        return ast.Broken(names, tokens[0].span(self.path).to(tokens[-1].span(self.path)))
+        return ast.Broken(names, _defined(tokens), tokens[0].span(self.path).to(tokens[-1].span(self.path)))
+
+
+def _defined(tokens: Sequence[Token]) -> frozenset[str]:
+    """The names that a line which did not parse seems to define: its first ones, and those before a colon."""
+    names: set[str] = set()
+    leading = True
+    if tokens[0].text == "target":  # a word like others to the scanner
+        tokens = tokens[1:] or tokens
+    for token, after in pairwise((*tokens, tokens[-1])):
+        if token.type == "NAME" and (leading or after.type == "COLON"):
+            names.add(token.text)
+        if token.type == "_ARROW" or (names and "COMMA" not in (token.type, after.type)):
+            leading = False
+    return frozenset(names)
 
 
 def _place(token: Token) -> tuple[int, int, int, int]:

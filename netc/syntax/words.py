@@ -272,6 +272,14 @@ def _python(c: Context) -> Diagnostic | None:
     return None
 
 
+def _target(c: Context) -> Diagnostic | None:
+    """A target without the colon before its type."""
+    if c.where != "train" or c.tokens[0].text != "target" or c.has("COLON", "_ARROW") or not c.before:
+        return None
+    help_ = "a target has a name and a type: `target label: int[N]`"
+    return c.error("E0101", f"expected `:` after `{_cut(c.before.text)}`, found {_found(c.token)}", help_)
+
+
 def _arrow(c: Context) -> Diagnostic | None:
     """Two layers, or a tensor and a layer, with nothing between."""
     begins = c.token.type in ("NAME", "IF", "FOR")
@@ -339,7 +347,7 @@ def _sign(c: Context) -> Diagnostic | None:
 
 
 _CASES = (
-    _wrong_number, _reserved, _first_word, _sign, _comparison, _python, _arrow, _equals, _inside, _end,
+    _wrong_number, _reserved, _first_word, _sign, _comparison, _python, _target, _arrow, _equals, _inside, _end,
 )  # fmt: skip
 
 

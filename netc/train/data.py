@@ -171,14 +171,17 @@ def _fit_split(where: str, split: Split, want: Want) -> Split:
     return Split(x, targets)
 
 
-def fit_examples(where: str, x: Floats, wanted: tuple[int, ...]) -> Floats:
-    """Examples in the shape of a net's input.  Raises DataError where they do not fit or are not finite."""
-    x = _fit_shape(where, x, wanted)
+def fit_examples(where: str, x: Floats, wanted: tuple[int, ...], found: str = "") -> Floats:
+    """Examples in the shape of a net's input.  Raises DataError where they do not fit or are not finite.
+
+    `found` says what was found, where that is more than the shape of an example.
+    """
+    x = _fit_shape(x, wanted, found or f"{where} examples are {sizes(x.shape[1:])}")
     _check_finite(f"{where} example", x)
     return x
 
 
-def _fit_shape(where: str, x: Floats, wanted: tuple[int, ...]) -> Floats:
+def _fit_shape(x: Floats, wanted: tuple[int, ...], told: str) -> Floats:
     found = x.shape[1:]
     without_channel = len(found) == 2 and wanted == (1, *found)
     flat = len(wanted) == 1 and math.prod(found) == wanted[0]
@@ -186,7 +189,7 @@ def _fit_shape(where: str, x: Floats, wanted: tuple[int, ...]) -> Floats:
         return x.reshape(len(x), *wanted)
     channels_last = len(found) == 3 and wanted == (found[2], found[0], found[1])
     hint = "; netc takes channels first: x.transpose(0, 3, 1, 2)" if channels_last else ""
-    raise DataError(f"{where} examples are {sizes(found)}, and the net takes {sizes(wanted)}{hint}")
+    raise DataError(f"{told}, and the net takes {sizes(wanted)}{hint}")
 
 
 def _check_finite(what: str, values: Floats) -> None:

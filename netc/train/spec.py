@@ -70,9 +70,13 @@ S = TypeVar("S", bound=Setting)
 
 
 def default_spec(graph: Graph) -> TrainSpec:
-    """What a net without a train block would be trained by: cross-entropy of its first vector, or a squared error."""
-    name, node = next(iter(graph.outputs.items()))
-    t = graph.nodes[node].type
+    """What a net without a train block would be trained by: cross-entropy of its first output where that is a vector,
+    else a squared error.  There is no loss where all outputs are whole numbers.
+    """
+    types = {name: graph.nodes[node].type for name, node in graph.outputs.items()}
+    name, t = next(((name, t) for name, t in types.items() if t.dtype != "int"), next(iter(types.items())))
+    if t.dtype == "int":
+        return TrainSpec(graph.name, ("target", t), (), ())
     if t.rank == 2:
         label = TensorType((t.shape[0],), "int")
         return TrainSpec(
@@ -99,6 +103,7 @@ class _Reader:
     def __init__(self, block: ast.Train, graph: Graph, settings: Mapping[str, Any], report: Report) -> None:
         self.block, self.graph, self.report = block, graph, report
         self.at = Evaluator(report, {**settings, **graph.settings}, (f"train {graph.name}",))
+        self.lost = graph.lost
         self.target: tuple[str, TensorType] | None = None
         self.losses: list[Loss] = []
         self.metrics: list[Metric] = []
@@ -110,11 +115,12 @@ class _Reader:
         for statement in self.block.body:  # the target first: losses name it wherever it stands
             if isinstance(statement, ast.Target):
                 self._attempt(lambda s=statement: self._target(s))
+            elif isinstance(statement, ast.Broken):
+                self.failed = True
+                self.lost |= statement.defined
         for statement in self.block.body:
             if isinstance(statement, ast.Setting):
                 self._attempt(lambda s=statement: self._setting(s))
-            elif isinstance(statement, ast.Broken):
-                self.failed = True
         if self.failed:
             return None
         if self.target is None or not self.losses:
@@ -226,6 +232,8 @@ class _Reader:
     def _images(self, s: ast.Setting) -> list[tuple[str, tuple[int, int]]]:
         """The inputs that hold pictures, with their sizes where these are numbers."""
         inputs = [n for n in self.graph.inputs if pictures(n.type)]
+        if not self.graph.inputs:
+            raise Failed  # told already: a net has an input
         if not inputs:
             first = self.graph.inputs[0]
             note = Note(first.span, f"{first.type!r}")
@@ -270,8 +278,8 @@ class _Reader:
                 types.append(self.target[1])
             elif item.id in self.graph.tensors:
                 types.append(self.graph.node(item.id).type)
-            elif item.id not in self.graph.lost:  # what is lost is told of where it is defined
-                known = [*self.graph.tensors, *self.graph.lost, *([self.target[0]] if self.target else [])]
+            elif item.id not in self.lost:  # what is lost is told of where it is defined
+                known = [*self.graph.tensors, *self.lost, *([self.target[0]] if self.target else [])]
                 help = self.at.near(item.id, known)
                 self.at.fail("E0201", f"unknown tensor `{item.id}`", item.span, help=help)
             names.append(item.id)

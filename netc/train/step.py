@@ -8,6 +8,7 @@ from netc import ops
 from netc.graph.model import Graph
 from netc.ir.builder import Builder
 from netc.ir.grad import gradients, one
+from netc.ir.passes import CLEANING, simplify
 from netc.ir.program import Program
 from netc.layers.loss import mean
 from netc.lower import at_batch, channels_last, emit
@@ -40,9 +41,18 @@ def whole_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") 
 
 
 def value_and_grad(
-    graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32", again: Recompute | None = None
+    graph: Graph,
+    spec: TrainSpec,
+    batch: int,
+    dtype: DType = "f32",
+    again: Recompute | None = None,
+    *,
+    fused: bool = True,
 ) -> Program:
-    """Forward and backward in training mode: outputs `loss` and, for each parameter p, `grad p`."""
+    """Forward and backward in training mode: outputs `loss` and, for each parameter p, `grad p`.
+
+    Without `fused` each equation is still one layer's.
+    """
     b = Builder(training=True, dtype=dtype)
     total = _objective(graph, spec, batch, b)
     params = [i for i in b.inputs.values() if i.role == "param"]
@@ -51,7 +61,7 @@ def value_and_grad(
             g if g is not None else b(ops.fill, shape=i.value.type.dims, value=0.0, dtype=dtype)
         )
     b.updates.clear()  # running statistics stay: asking for a gradient changes nothing
-    return made_lean(b.finish(), again)
+    return made_lean(b.finish(), again) if fused else simplify(b.finish(), CLEANING)
 
 
 def evaluation(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:

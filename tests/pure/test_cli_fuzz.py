@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,58 @@ def test_slips_are_made() -> None:
     assert broken("a -> b", [(0.0, "c", 0), (0.99, "d", 1)]) == "c -> db"
     with pytest.raises(AssertionError):
         assert broken("a -> b", [(0.5, "", 2)]) == "a -> b"
+
+
+WHOLE = """netc 1
+param c: int = 4
+block B(k: int = 3, act: layer = relu): x -> y {
+  y = x -> conv(c, k, pad=half) -> act
+}
+net A(classes: int = 10) {
+  input image: [N, 1, 8, 8]
+  shared f = conv(4, 3, pad=same)
+  a = image -> B -> f -> f -> for k in [1, 3] { B(k) }
+  b = image -> conv(4, 1)
+  y = a + b -> if c > 2 { flatten } else { gap -> flatten } -> dense(classes)
+  output y
+  expect shape(y) == [N, 10]
+}
+train A {
+  data digits
+  target label: int[N]
+  augment shift(2) -> rotate(10)
+  loss main = [y, label] -> softmax_xent
+  metric [y, label] -> accuracy, top(5)
+  optimizer sgd(lr=0.1, momentum=0.9, nesterov=true)
+  schedule cosine
+  batch 32
+  epochs 3
+  init he
+  seed 1
+}
+"""
+TOKENS = TOKEN.findall(WHOLE)
+PLACES = [i for i, token in enumerate(TOKENS) if token.strip()]
+
+
+def test_the_whole_file_is_right() -> None:
+    assert load_text(WHOLE).diagnostics == ()
+
+
+@pytest.mark.parametrize("how", ["taken out", "doubled", "exchanged", "another", "cut off"])
+def test_every_single_slip(how: str) -> None:
+    """A word of a file that has most of the language, wrong once."""
+    for place, after in pairwise(PLACES):
+        tokens = list(TOKENS)
+        match how:
+            case "taken out":
+                tokens[place] = ""
+            case "doubled":
+                tokens[place] *= 2
+            case "exchanged":
+                tokens[place], tokens[after] = tokens[after], tokens[place]
+            case "another":
+                tokens[place] = "zz"
+            case _:
+                del tokens[place:]
+        told("".join(tokens))

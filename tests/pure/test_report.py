@@ -288,11 +288,17 @@ PRODUCT = re.compile(
 )
 
 
+COST = re.compile(r"\w+: ([\d·]+)(?: numbers)? · ([\d,]+) (?:numbers|windows) = ([\d,]+)")
+
+
 def products(told: str) -> list[tuple[int, int]]:
     """Each `a·b·c … = n` of an explanation, as the product and n."""
     out: list[tuple[int, int]] = []
     for *parts, result in PRODUCT.findall(told):
         factors = [int(f) for part in parts if part for f in part.split("·")]
+        out.append((prod(factors), int(result.replace(",", ""))))
+    for each, count, result in COST.findall(told):
+        factors = [int(f) for f in (*each.split("·"), count.replace(",", ""))]
         out.append((prod(factors), int(result.replace(",", ""))))
     return out
 
@@ -300,6 +306,23 @@ def products(told: str) -> list[tuple[int, int]]:
 def test_products_are_found() -> None:
     told = "a: 6·1·5·5 = 150\n2·3 places · 6·5 weights = 180\n1·2·3 numbers · 4 bytes = 24 bytes"
     assert products(told) == [(150, 150), (180, 180), (24, 24)]
+    told = "maxpool: 2·2 numbers · 400 windows = 1,600\nrelu: 1 · 4,704 numbers = 4,704"
+    assert products(told) == [(1600, 1600), (4704, 4704)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ("maxpool(3, stride=2, pad=1)", "maxpool: 3·3 numbers · 48 windows = 432"),
+        ("avgpool((2, 4))", "avgpool: 2·4 numbers · 24 windows = 192"),
+        ("relu", "relu: 1 · 192 numbers = 192"),
+        ("flatten -> softmax", "softmax: 5 · 192 numbers = 960"),
+        ("gap", "sum_to: 1 · 192 numbers = 192"),
+    ],
+)
+def test_flops_are_explained(layer: str, said: str) -> None:
+    net = only(f"net A {{\n  input x: [N, 3, 8, 8]\n  y = x -> {layer}\n  output y\n}}\n")
+    assert said in explain(net.facts, net.graph.nodes[-1])
 
 
 @pytest.mark.parametrize(
@@ -338,3 +361,25 @@ def test_a_layer_behind_a_mistake_is_asked_for(
     assert done.code == 1
     assert "there is no layer `zz`" in done.err
     assert "E0302" in done.err
+
+
+def test_a_net_that_gives_whole_numbers_has_nothing_to_train(netc: Command, tmp_path: Path) -> None:
+    file = tmp_path / "a.net"
+    file.write_text("net A {\n  input x: int[N, 6]\n  y = x -> relu\n  output y\n}\n")
+    done = netc("report", file, "--backward")
+    assert (done.code, done.err) == (0, "")
+    assert "112 B to run and – to train" in done.out
+    done = netc("report", file, "--json")
+    assert json.loads(done.out)["nets"][0]["totals"]["train_bytes"] is None
+    assert "no loss trains it" in netc("bench", file).err
+
+
+def test_training_is_measured_by_the_first_output_that_has_a_loss() -> None:
+    text = (
+        "net A {\n  input x: int[N, 6]\n  y = x -> relu\n  z = y -> embedding(9, 3) -> flatten -> dense(2)\n"
+    )
+    net = only(text + "  output y, z\n}\n")
+    memory = net.report().memory
+    assert memory
+    assert memory.train
+    assert memory.train > memory.infer

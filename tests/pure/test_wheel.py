@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -77,3 +80,25 @@ def test_specs_are_listed_from_another_folder(env: Path, tmp_path: Path) -> None
 def test_a_spec_is_checked_by_its_name_from_another_folder(env: Path, tmp_path: Path) -> None:
     run(env / "netc", "check", "lenet5", cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []  # and nothing is left behind
+
+
+def test_what_netc_imports_is_declared(wheel: Path) -> None:
+    """The environment above borrows all that the tests have, so a missing dependency would not show there."""
+    with zipfile.ZipFile(wheel) as archive:
+        [metadata] = [
+            archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")
+        ]
+    wanted = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*(?:; extra == .data.)?$", metadata, re.MULTILINE)
+    declared = {name.lower() for name in wanted}
+    assert "torch" not in declared
+    imported: set[str] = set()
+    for path in (CHECKOUT / "netc").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.split(".")[0])
+    others = imported - sys.stdlib_module_names - {"netc"}
+    assert "numba" in others
+    names = packages_distributions()
+    assert {name: names[name] for name in others if not declared & {d.lower() for d in names[name]}} == {}

@@ -183,6 +183,8 @@ def conv_weights(b: Bound) -> list[Call]:
     """Panels of output channels by rows of the window in parallel; where they are few, also parts of the
     output rows, each into sums of its own, which are then added in their order.
     """
+    if fewer := winograd.by_weights(b):
+        return fewer
     _, _, c, kk = b.out()
     k = kernels("conv")
     out: Any = b.outputs[0]

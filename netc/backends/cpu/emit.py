@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from netc.cache import cache_dir, write_atomically
+from netc.cache import cache_dir, tell_unusable, write_atomically
 
 _HOME: Final = "netc.backends.cpu."
 _loaded: dict[str, ModuleType] = {}
@@ -96,8 +96,9 @@ def _written(stem: str, text: str) -> Path:
                 write_atomically(path, text.encode())
             _must_be_writable(path.parent)
             return path
-        except OSError:
-            continue
+        except OSError as error:
+            if folder is _cache_folder:
+                tell_unusable(error)
     raise OSError("neither the cache folder nor the temporary folder can be written")
 
 
