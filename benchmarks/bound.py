@@ -3,9 +3,10 @@
 python benchmarks/bound.py [--rounds 40]
 
 Each line is one loop or kernel of a small program that has been through all passes, so it is what a net runs: the sizes
-are those of layers of ResNet-18, GoogLeNet and VGG-16 at batch 8 or 2, and LeNet-5's at 64.  Its bytes are each operand and
-result once.  They are compared with NumPy's copy of one half of so many bytes over the other, which finds them in the
-same caches and is measured at the same time; a kernel that reads more than it writes may be faster.  All on one thread.
+are those of layers of ResNet-18, GoogLeNet and VGG-16 at batch 8 or 2, and LeNet-5's at 64.  Its bytes are each operand
+and result once.  They are compared with NumPy's copy of one half of so many bytes over the other, which finds them in
+the same caches and is measured at the same time; a kernel that reads more than it writes may be faster.  All on one
+thread.
 """
 
 from __future__ import annotations
