@@ -194,7 +194,13 @@ class _Reader:
             message = f"unknown {what} `{name}`" if name else f"the name of a known {what} is wanted here"
             raise self.at.fail("E0202", message, e.span, help=help)
         cls = kinds[call.name]
-        return cls(**bind_fields(call, cls.arguments(), self.at))
+        made = cls(**bind_fields(call, cls.arguments(), self.at))
+        try:
+            made.check_arguments()
+        except LayerError as error:
+            place = next((a.span for a in call.arguments if a.name == error.argument), call.span)
+            raise self.at.fail(error.code, error.message, place, help=error.help) from None
+        return made
 
     # ---- augmentation -------------------------------------------------------------------------------------
 
