@@ -27,10 +27,12 @@ def tensor_type(
         raise at.fail("E0201", f"unknown element type `{t.dtype}`", t.span, help=help)
     first = t.sizes[0] if t.sizes else None
     if not (isinstance(first, ast.Name) and first.id == "N"):
-        raise at.fail("E0301", "the batch `N` is written first in a shape", first.span if first else t.span)
+        place = first.span if first else t.span
+        raise at.fail("E0301", "the batch `N` is written first in a shape", place, help=_batch_first(t))
     for e in t.sizes[1:]:
         if isinstance(e, ast.Name) and e.id == "N":
-            raise at.fail("E0301", "`N` is the batch, and stands first in a shape and nowhere else", e.span)
+            message = "`N` is the batch, and stands first in a shape and nowhere else"
+            raise at.fail("E0301", message, e.span, help="write a number, or another name, as H")
     if len(t.sizes) not in AXES:
         raise at.fail("E0301", f"a tensor has a rank of 1 to 4, not {len(t.sizes)}", t.span)
     known = {s.name: s for s in _new_symbols(t, at)}
@@ -40,6 +42,17 @@ def tensor_type(
     inside = Evaluator(at.report, {**at.scope, **sizes}, at.trace)
     shape = (N, *(_size(e, inside) for e in t.sizes[1:]))
     return TensorType(shape, DTYPES[t.dtype or "f32"]), sizes
+
+
+def _batch_first(t: ast.TypeExpr) -> str:
+    """The shape as it is meant; nothing where a size is more than a number or a name."""
+    sizes = [
+        e.id if isinstance(e, ast.Name) else e.text for e in t.sizes if isinstance(e, ast.Name | ast.Number)
+    ]
+    if len(sizes) < len(t.sizes):
+        return "write N before the other sizes"
+    rest = [size for size in sizes if size != "N"]
+    return f"write {t.dtype or ''}[{', '.join(['N', *rest])}]"
 
 
 def _new_symbols(t: ast.TypeExpr, at: Evaluator) -> list[Symbol]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd, isqrt
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from netc.ir.builder import Builder
-from netc.layers.args import Argument, Pad, arguments, written
+from netc.layers.args import LARGEST, Argument, Pad, arguments, written
 from netc.ops.primitive import Value
 from netc.ops.windows import Padding, Pair, Sizes, reach, same_padding
 from netc.sizes import Size, Undecided, at_least, lowest, symbols
@@ -113,10 +114,39 @@ def shown(t: TensorType) -> str:
     return repr(TensorType(logical(t.shape), t.dtype))
 
 
+NO_MAP: Final = "write it before `flatten`, or make a map by `reshape(channels, height, width)`"
+_MOST_DIVISORS: Final = 12
+
+
+def that_divide(*counts: int) -> str:
+    """A help that lists what divides all counts; nothing where that is more than one reads.
+
+    >>> that_divide(6), that_divide(8, 12), that_divide(3, 8)
+    ('take one of 1, 2, 3, 6', 'take one of 1, 2, 4', 'only 1 divides 3 and 8')
+    """
+    common = gcd(*counts)
+    if common == 1:
+        return f"only 1 divides {' and '.join(map(str, counts))}"
+    small = [n for n in range(1, isqrt(min(common, LARGEST)) + 1) if common % n == 0]
+    found = sorted({*small, *(common // n for n in small)})
+    return f"take one of {', '.join(map(str, found))}" if len(found) <= _MOST_DIVISORS else ""
+
+
+def has_axes(names: str) -> str:
+    """A help that says which axes there are, the batch aside.
+
+    >>> has_axes("HWC"), has_axes("NC")
+    ('it has C, H, W', 'it has C')
+    """
+    found = [axis for axis in "CHWL" if axis in names]
+    return f"it has {', '.join(found)}" if found else ""
+
+
 def need_map(kind: str, x: Value) -> tuple[Size, Size, int]:
     """Height, width and channels of a feature map."""
     if x.type.rank != 4:
-        raise LayerError("E0301", f"`{kind}` needs a feature map [N, C, H, W], and gets {shown(x.type)}")
+        message = f"`{kind}` needs a feature map [N, C, H, W], and gets {shown(x.type)}"
+        raise LayerError("E0301", message, help=NO_MAP)
     _, h, w, c = x.type.shape
     return h, w, need_known(kind, c)
 

@@ -34,6 +34,6 @@ class Embedding(Layer):
         (ids,) = xs
         if ids.type.dtype != "int" or ids.type.rank > 2:
             message = f"`embedding` needs whole numbers int[N] or int[N, L], and gets {shown(ids.type)}"
-            raise LayerError("E0301", message)
+            raise LayerError("E0301", message, help="write the input as int[N] or int[N, L]")
         rows = b.param("weight", (self.vocabulary, self.size), fan_in=1, fan_out=self.size)
         return b(ops.lookup, rows, ids)  # (N, C) or (N, L, C)

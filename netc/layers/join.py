@@ -115,9 +115,8 @@ class Concat(Layer):
     def expand(self, b: Builder, *xs: Value) -> Value:
         rank = xs[0].type.rank
         if self.axis != "C" and rank != 4:
-            raise LayerError(
-                "E0301", f"`concat` along {self.axis} needs feature maps, and gets {shown(xs[0].type)}"
-            )
+            message = f"`concat` along {self.axis} needs feature maps, and gets {shown(xs[0].type)}"
+            raise LayerError("E0301", message, help="join these by concat(axis=C)")
         axis = rank - 1 if self.axis == "C" else "NHW".index(self.axis)
         for x in xs[1:]:
             if x.type.rank != rank or any(

@@ -9,7 +9,18 @@ from typing import Literal
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import integer, word
-from netc.layers.base import Layer, LayerError, Sight, Window, layer, need_known, need_map, shown
+from netc.layers.base import (
+    Layer,
+    LayerError,
+    Sight,
+    Window,
+    has_axes,
+    layer,
+    need_known,
+    need_map,
+    shown,
+    that_divide,
+)
 from netc.layers.dense import Flatten
 from netc.ops.primitive import Value
 from netc.sizes import Size, lowest
@@ -44,7 +55,7 @@ class Slice(Layer):
         names = AXES.get(x.type.rank, "")
         if self.axis not in names:
             message = f"`slice` along {self.axis} needs a tensor that has it, and gets {shown(x.type)}"
-            raise LayerError("E0301", message, "axis")
+            raise LayerError("E0301", message, "axis", has_axes(names))
         axis = 1 + names.index(self.axis)
         size = x.type.shape[axis]
         stop = self._stop(size)
@@ -90,7 +101,8 @@ class Shuffle(Layer):
         *beside, c = x.type.shape
         c = need_known("shuffle", c)
         if c % self.groups:
-            raise LayerError("E0303", f"{self.groups} groups do not divide the {c} channels", "groups")
+            message = f"{self.groups} groups do not divide the {c} channels"
+            raise LayerError("E0303", message, "groups", that_divide(c))
         if self.groups in (1, c):
             return x
         y = b(ops.reshape, x, shape=(*beside, self.groups, c // self.groups))
