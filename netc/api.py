@@ -116,7 +116,7 @@ def compile(
     device: Literal["cpu"] = "cpu",
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
-    dtype: DType = "f32",
+    dtype: DType | None = None,
     math: Math = "fast",
     recompute: Recompute | None = None,
 ) -> Model: ...
@@ -130,7 +130,7 @@ def compile(
     device: Literal["cpu"] = "cpu",
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
-    dtype: DType = "f32",
+    dtype: DType | None = None,
     math: Math = "fast",
 ) -> Predictor: ...
 
@@ -142,7 +142,7 @@ def compile(
     device: Literal["cpu"] = "cpu",
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
-    dtype: DType = "f32",
+    dtype: DType | None = None,
     math: Math = "fast",
     recompute: Recompute | None = None,
 ) -> Predictor:
@@ -151,6 +151,7 @@ def compile(
     With `train=False` one that only predicts and evaluates, without an optimiser's memory: a `Predictor`.
     `recompute="cheap"` or `"all"` trades time for memory in training: the backward pass computes activations again,
     those that take no convolution or dense layer, or all.
+    `dtype` is the float type to compute in, "f32" or "f64"; without one it is that of the net's inputs.
     `math="strict"` keeps to algorithms that round no more than sums of products do: no Winograd convolution.
     `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for an unknown device.
     """

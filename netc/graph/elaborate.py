@@ -6,7 +6,7 @@ mistake.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from netc.graph.shapes import tensor_type
 from netc.graph.shared import SharedValue
 from netc.layers import LAYERS
 from netc.syntax import ast
-from netc.types import N
+from netc.types import N, TensorType
 
 MOST_ENDS: Final = 5  # tensors that nothing reads, in a suggestion
 
@@ -323,6 +323,7 @@ def _input(statement: ast.Input, frame: Frame, chains: Chains, report: Report) -
         at = Evaluator(report, frame.scope, frame.trace)
         t, sizes = tensor_type(statement.type, at, statement.where)
         frame.scope.update(sizes)
+        _check_float(statement, t, chains.nodes, at)
     except Failed:
         frame.scope[name.id] = POISON
         return
@@ -340,6 +341,16 @@ def _input(statement: ast.Input, frame: Frame, chains: Chains, report: Report) -
     chains.nodes.append(node)
     frame.scope[name.id] = TensorValue(node.id, t)
     frame.defined[name.id] = name
+
+
+def _check_float(statement: ast.Input, t: TensorType, before: Sequence[Node], at: Evaluator) -> None:
+    """A net computes in one float type, that of its inputs."""
+    other = next((n for n in before if t.dtype != "int" and n.type.dtype not in ("int", t.dtype)), None)
+    if other:
+        message = f"a net computes in one float type, and `{statement.name.id}` is {t.dtype}"
+        notes = (Note(other.span, f"this is {other.type.dtype}"),)
+        help = f"write {other.type.dtype}[…] here, or {t.dtype}[…] there"
+        raise at.fail("E0301", message, statement.type.span, notes=notes, help=help)
 
 
 def _output(

@@ -59,6 +59,7 @@ class Layer:
 
     kind: ClassVar[str]
     operands: ClassVar[tuple[int, int | None]] = (1, 1)  # how many tensors flow in: at least, at most
+    integers: ClassVar[bool] = False  # it moves or compares numbers, so whole ones may flow in and stay whole
     loss: ClassVar[bool] = False  # ends a chain of a train block, and stands nowhere else
     examples: ClassVar[tuple[tuple[str, tuple[TensorType, ...]], ...]] = ()  # (source, logical input types)
 

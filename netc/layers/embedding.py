@@ -22,6 +22,7 @@ class Embedding(Layer):
     Source: Bengio et al., A Neural Probabilistic Language Model, 2003.
     """
 
+    integers = True
     vocabulary: int = integer(at_least=1)
     size: int = integer(at_least=1)
 

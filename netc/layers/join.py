@@ -21,6 +21,7 @@ MOST_STRIDE: Final = 32  # of a projection that is advised
 class _Elementwise(Layer):
     """Element by element, from left to right; a size of 1 in H or W meets any size there."""
 
+    integers = True
     op: ClassVar[Primitive]
     sign: ClassVar[str]
     operands = (2, None)
@@ -103,6 +104,7 @@ class Concat(Layer):
     Source: Szegedy et al., 2015 (channels).
     """
 
+    integers = True
     axis: Literal["C", "H", "W"] = word("C", "H", "W", default="C")
 
     operands = (2, None)

@@ -38,6 +38,7 @@ class Slice(Layer):
     Source: Ronneberger, Fischer and Brox, U-Net, 2015 (cropped maps).
     """
 
+    integers = True
     axis: Literal["C", "H", "W", "L"] = word("C", "H", "W", "L")
     start: int = integer()
     stop: int | None = integer(at_least=1, default=None, default_text="the end")
@@ -88,6 +89,7 @@ class Shuffle(Layer):
     Source: Zhang et al., ShuffleNet, 2018.
     """
 
+    integers = True
     groups: int = integer(at_least=1)
 
     examples = (
@@ -118,6 +120,7 @@ class Transpose(Layer):
     Source: as `numpy.swapaxes` of the last two axes.
     """
 
+    integers = True
     examples = (
         ("transpose", (TensorType((N, 3, 4, 5)),)),
         ("transpose", (TensorType((N, 1, 1, 5)),)),
@@ -142,6 +145,7 @@ class Reshape(Layer):
     Source: as `numpy.reshape` in the order channel, row, column.
     """
 
+    integers = True
     channels: int = integer(at_least=1)
     height: int | None = integer(at_least=1, default=None, default_text="none")
     width: int | None = integer(at_least=1, default=None, default_text="none")

@@ -60,13 +60,13 @@ class Predictor:
         *,
         backend: Backend = "cpu",
         threads: int | None = None,
-        dtype: DType = "f32",
+        dtype: DType | None = None,
         math: Math = "fast",
     ) -> None:
         self.graph, self.spec = graph, spec
         self.backend: Backend = backend
         self.threads = threads
-        self.dtype: DType = dtype
+        self.dtype: DType = dtype or graph.dtype
         self.math: Math = math
         self.version = 0
         self.buffers: dict[str, Array] = {}
