@@ -130,6 +130,12 @@ CASES = (
     Case("parameters beside many blocks", net(
         "  y = x -> B * 20_000", "".join(f"param p{i}: int = 1\n" for i in range(4_000)) + "block B: x -> y {\n  y = x -> relu\n}\n"
     )),
+    Case("a split into a million parts", net("  a, b = x -> split(1_000_000)\n  y = a + b", shape="[N, 1000000, 8, 8]"), "E0820", 3),
+    Case("a split into more parts than names", net("  a, b = x -> split(190_000)\n  y = a + b", shape="[N, 190000, 8, 8]"), "E0210", 3),
+    Case("splits in a loop", net(
+        "  y = x -> for i in range(10_000) { B }", "block B: x -> y {\n  y = x -> split(1_000) -> concat\n}\n", "[N, 1000, 8, 8]"
+    ), "E0820", 3),
+    Case("a split into as many parts as a size says", net("  y = x -> split(x.C) -> concat", shape="[N, 1000000, 8, 8]"), "E0820", 3),
     Case("expressions that are evaluated in every turn", net(
         "  y = x -> for i in range(10_000) { for j in [1, 2, 3, 4, 5] { if " + " + ".join(["i"] * 190) + " < 0 { relu } } }"
     ), "E0820", 3),
