@@ -204,6 +204,12 @@ CASES = (
     # ---- Graphs whose paths multiply
     Case("skips whose paths are Fibonacci numbers", net(SKIPS)),
     Case("dense skips", net(DENSE_SKIPS)),
+    Case("joins of 1,500 different strides", net(
+        "  b0 = x -> slice(H, 0, 1) -> slice(W, 0, 1)\n" + "".join(
+            f"  a{i} = x -> conv(3, 1, stride={i + 1}) -> slice(H, 0, 1) -> slice(W, 0, 1)\n"
+            f"  b{i} = a{i} + b{i - 1} -> conv(3, 3, pad=1)\n" for i in range(1, 1_500)
+        ) + "  y = b1499 -> relu", shape="[N, 3, 4000, 4000]"
+    )),
     Case("unaligned skips", net("\n".join(
         ["  a0 = x -> conv(3, 1)"]
         + [f"  b{i} = a{i} -> conv(3, 3, pad=((0, 2), (0, 2)))\n  c{i} = a{i} -> conv(3, 3, pad=((2, 0), (2, 0)))\n"
