@@ -61,7 +61,7 @@ class Diagnostic:
         for name in ("message", "label", "help"):
             object.__setattr__(self, name, short(getattr(self, name)))
         if any(len(step) > _SHORT for step in self.trace):
-            object.__setattr__(self, "trace", tuple(_middle(step, _LONGEST_STEP) for step in self.trace))
+            object.__setattr__(self, "trace", tuple(middle(step, _LONGEST_STEP) for step in self.trace))
 
     @property
     def severity(self) -> Literal["error", "warning"]:
@@ -85,17 +85,17 @@ def short(text: str) -> str:
     """
     if len(text) <= _SHORT:
         return text
-    return _middle(_QUOTED.sub(_short_quote, text), _LONGEST)
+    return middle(_QUOTED.sub(_short_quote, text), _LONGEST)
 
 
 def _short_quote(match: re.Match[str]) -> str:
     quoted = match.group()
     most = _LONGEST_PATH if "/" in quoted else _SHORT
-    return quoted[0] + _middle(quoted[1:-1], most) + quoted[-1]
+    return quoted[0] + middle(quoted[1:-1], most) + quoted[-1]
 
 
-def _middle(text: str, most: int) -> str:
-    """The text without its middle where it is longer than `most`."""
+def middle(text: str, most: int) -> str:
+    """The text without its middle where it is longer than `most` characters."""
     return text if len(text) <= most else f"{text[: most * 2 // 3]}…{text[len(text) - (most // 3 - 1) :]}"
 
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
+from netc.draw.effort import PictureError, TooLargeError
 from netc.errors import MissingDependency
 
 FORMATS: Final = ("svg", "png", "pdf", "dot")
 WHEEL: Final = "pygraphviz"
 _PNG_DPI: Final = 200
-_LONGEST: Final = 300  # seconds that a layout may take
+_LONGEST: Final = 60  # seconds that a layout may take
 
 # The same library without the program.  -c, and not a file, because a file's folder would come first on its sys.path.
 _BY_WHEEL: Final = """
@@ -33,10 +34,6 @@ sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot"))
 """
 
 
-class PictureError(ValueError):
-    """A file that no picture can be written to: an unknown extension, a missing or closed folder (exit code 2)."""
-
-
 class GraphvizError(MissingDependency):
     """Graphviz is there, and failed (exit code 3)."""
 
@@ -44,8 +41,8 @@ class GraphvizError(MissingDependency):
 def render(dot: str, path: str | os.PathLike[str]) -> None:
     """Draws DOT text into `path`, as what its extension says: svg, png, pdf or dot.
 
-    Raises PictureError for a path that cannot be written, MissingDependency where there is no Graphviz, and
-    GraphvizError where it fails.
+    Raises PictureError for a path that cannot be written, TooLargeError where the layout takes too long or too much
+    memory, MissingDependency where there is no Graphviz, and GraphvizError where it fails.
     """
     target = Path(path)
     form = target.suffix[1:].lower()
@@ -97,7 +94,7 @@ def _run(command: list[str], dot: str, folder: Path) -> bytes:
             timeout=_LONGEST,
         )
     except subprocess.TimeoutExpired:
-        raise GraphvizError(
+        raise TooLargeError(
             f"Graphviz took more than {_LONGEST} s to lay this net out; draw fewer boxes: --depth 0"
         ) from None
     except OSError as error:
@@ -105,6 +102,10 @@ def _run(command: list[str], dot: str, folder: Path) -> bytes:
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         why = said[-1] if said else f"it ended with {done.returncode} and said nothing"
+        if "memory" in why.lower():
+            raise TooLargeError(
+                "this net is too large to lay out in the memory there is; draw fewer boxes: --depth 0"
+            )
         raise GraphvizError(f"Graphviz failed: {why}")
     return done.stdout
 

@@ -377,3 +377,30 @@ def test_300000_comments_are_formatted(tmp_path: Path) -> None:
     done = run(tmp_path / "root", "fmt", "main.net")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "root" / "main.net").read_text(encoding="utf-8").count("# a\n") == 300_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("layers that read all before them", net(DENSE_SKIPS)),
+        (
+            "3,000 inputs",
+            net(
+                "".join(f"  input x{i}: [N, 3, 8, 8]\n" for i in range(3_000))
+                + f"  y = [x, {', '.join(f'x{i}' for i in range(3_000))}] -> concat"
+            ),
+        ),
+    ],
+)
+def test_a_picture_that_is_too_large_is_one_error(name: str, text: str, tmp_path: Path) -> None:
+    written(Case(name, text), tmp_path / "root")
+    done = run(tmp_path / "root", "draw", "main.net", "-o", "a.svg")
+    assert done.returncode == 1
+    assert re.fullmatch(r"Error: a picture of .* is too large to be laid out; --depth 0 .*\n", done.stderr)
+    assert run(tmp_path / "root", "draw", "main.net", "-o", "a.dot").returncode == 0
+
+
+def test_a_sum_of_150_is_drawn(tmp_path: Path) -> None:
+    written(Case("a sum of 150", net(f"  y = {' + '.join(['x'] * 150)}")), tmp_path / "root")
+    done = run(tmp_path / "root", "draw", "main.net", "-o", "a.svg")
+    assert (done.returncode, done.stderr) == (0, "")
