@@ -183,6 +183,7 @@ class Report:
 
 UNTOLD: Final = "E0807"
 _COMPARED: Final = 200  # names that a wrong one is compared with
+_COMPARED_LETTERS: Final = 2000  # of them all; comparing two names takes as long as one is, times the other
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -196,7 +197,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     if len(names) > _COMPARED:
         begins, size = name[:1], len(name)
         alike = (k for k in names if k[:1] == begins and abs(len(k) - size) <= 2)
-        names = list(islice(alike, _COMPARED))
+        names = list(islice(alike, min(_COMPARED, _COMPARED_LETTERS // size + 1)))
     lowered = {k.lower(): k for k in names if len(k) > 1}
     near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     return lowered[near[0]] if near else None

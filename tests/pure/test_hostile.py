@@ -7,6 +7,7 @@ processor after which it is killed: five times the 2 seconds that are meant, for
 # ruff: noqa: E501, a table reads better with a case a line
 from __future__ import annotations
 
+import os
 import re
 import resource
 import subprocess
@@ -244,6 +245,10 @@ CASES = (
     Case("tensors that nothing reads", net("".join(f"  y{i} = x -> relu\n" for i in range(10_000)) + "  y = x -> relu"), "E0501", 3, many=True),
     Case("words that are unknown", net("".join(f"  y{i} = x -> conv(1, 1, pad=halff)\n" for i in range(10_000)) + "  y = x -> relu"), "E0207", 3, many=True),
     Case("lines without an arrow", net("".join(f"  y{i} = x relu\n" for i in range(30_000)) + "  y = x -> relu"), "E0102", 3, many=True),
+    Case("unknown tensors among long names that are alike", net(
+        "".join(f"  name_that_is_rather_long_and_alike_{i} = x -> relu\n" for i in range(12_000))
+        + "".join(f"  o{i} = name_that_is_rather_long_and_aliek_{i} -> relu\n" for i in range(300)) + "  y = x -> relu"
+    ), "E0201", 12_003, many=True),
     Case("an unknown name used by a shared step", net("  shared f = rleu\n  a = x -> f\n  y = a -> f"), "E0202", 3),
     Case("5,000 nets", "".join(f"net T{i} {{\n  input x: [N, 3]\n  y = x -> relu\n  output y\n}}\n" for i in range(5_000))),
     Case("20,000 nets", "".join(f"net T{i} {{\n  input x: [N, 3]\n  y = x -> relu\n  output y\n}}\n" for i in range(20_000)), "E0802", 25_001),
@@ -273,6 +278,10 @@ CASES = (
     Case("tensors that are called as words are", net(
         "  C = x -> relu\n  half = [C, x] -> concat(axis=C)\n  same = half -> conv(3, 3, pad=half)\n  floor = same -> maxpool(2, round=floor)\n"
         "  y = floor -> conv(3, 3, pad=same)"
+    )),
+    Case("10,000 losses", net(
+        "  y = x -> flatten -> dense(3)",
+        "train A {\n  target t: int[N]\n" + "".join(f"  loss l{i} = [y, t] -> softmax_xent\n" for i in range(10_000)) + "}\n",
     )),
     Case("braces of a format in a string", net('  y = x -> relu("{0.__class__}")'), "E0206", 3),
 )  # fmt: skip
@@ -404,3 +413,17 @@ def test_a_sum_of_150_is_drawn(tmp_path: Path) -> None:
     written(Case("a sum of 150", net(f"  y = {' + '.join(['x'] * 150)}")), tmp_path / "root")
     done = run(tmp_path / "root", "draw", "main.net", "-o", "a.svg")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_pipe_is_refused_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    written(Case("pipe", imports("pipe.net")), tmp_path / "root")
+    os.mkfifo(tmp_path / "root" / "pipe.net")
+    for command in ("check", "report", "draw", "fmt"):
+        done = run(tmp_path / "root", command, "pipe.net")
+        assert done.returncode == 2
+        assert (
+            "pipe.net is a pipe or a device; a regular file is wanted, or - for standard input" in done.stderr
+        )
+    done = run(tmp_path / "root", "check", "main.net")
+    assert done.returncode == 1
+    assert re.findall(r"^error\[(E\d+)\]", done.stderr, re.MULTILINE) == ["E0825"]
