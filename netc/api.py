@@ -42,9 +42,11 @@ class Net:
     def draw(self, path: str | Path | None = None, **options: Any) -> Drawing:
         """The net as a picture: written to `path` (svg, png, pdf or dot) if one is given; shows itself in a notebook.
 
-        `options` are those of `netc.draw.to_dot`: depth, theme, rankdir, fold.
+        `options` are those of `netc.draw.to_dot`: depth, theme, rankdir, fold.  Raises `netc.draw.TooLargeError` for a
+        picture that could not be laid out in reasonable time.
         """
-        picture = Drawing(drawing.to_dot(self.compiled.graph, **options))
+        laid_out = path is None or Path(path).suffix.lower() != ".dot"
+        picture = Drawing(drawing.to_dot(self.compiled.graph, limit=laid_out, **options))
         if path is not None:
             drawing.render(picture.dot, Path(path))
         return picture

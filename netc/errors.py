@@ -64,7 +64,7 @@ class Diagnostic:
         for name in ("message", "label", "help"):
             object.__setattr__(self, name, short(getattr(self, name)))
         if any(len(step) > _SHORT for step in self.trace):
-            object.__setattr__(self, "trace", tuple(_middle(step, _LONGEST_STEP) for step in self.trace))
+            object.__setattr__(self, "trace", tuple(middle(step, _LONGEST_STEP) for step in self.trace))
 
     @property
     def severity(self) -> Literal["error", "warning"]:
@@ -88,17 +88,17 @@ def short(text: str) -> str:
     """
     if len(text) <= _SHORT:
         return text
-    return _middle(_QUOTED.sub(_short_quote, text), _LONGEST)
+    return middle(_QUOTED.sub(_short_quote, text), _LONGEST)
 
 
 def _short_quote(match: re.Match[str]) -> str:
     quoted = match.group()
     most = _LONGEST_PATH if "/" in quoted else _SHORT
-    return quoted[0] + _middle(quoted[1:-1], most) + quoted[-1]
+    return quoted[0] + middle(quoted[1:-1], most) + quoted[-1]
 
 
-def _middle(text: str, most: int) -> str:
-    """The text without its middle where it is longer than `most`."""
+def middle(text: str, most: int) -> str:
+    """The text without its middle where it is longer than `most` characters."""
     return text if len(text) <= most else f"{text[: most * 2 // 3]}…{text[len(text) - (most // 3 - 1) :]}"
 
 
@@ -186,6 +186,7 @@ class Report:
 
 UNTOLD: Final = "E0807"
 _COMPARED: Final = 200  # names that a wrong one is compared with
+_COMPARED_LETTERS: Final = 2000  # of them all; comparing two names takes as long as one is, times the other
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -199,7 +200,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     if len(names) > _COMPARED:
         begins, size = name[:1], len(name)
         alike = (k for k in names if k[:1] == begins and abs(len(k) - size) <= 2)
-        names = list(islice(alike, _COMPARED))
+        names = list(islice(alike, min(_COMPARED, _COMPARED_LETTERS // size + 1)))
     lowered = {k.lower(): k for k in names if len(k) > 1}
     near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     return lowered[near[0]] if near else None

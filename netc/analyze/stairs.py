@@ -18,6 +18,7 @@ from math import ceil, floor, gcd, lcm, prod
 from typing import Final
 
 MOST_PATHS: Final = 32  # side by side; beyond, staircases become the straight lines around them
+MOST_STRIDES: Final = 8  # bundles of lines that are kept where there are more of them than that
 MOST_PHASES: Final = 256  # of a staircase that are gone through
 
 
@@ -103,7 +104,8 @@ def _settled(path: Path) -> Path:
 def merged(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Paths with the same hull at every index, of increasing stride; those of one form that contain each other in one.
 
-    Beyond MOST_PATHS the hull grows: each staircase becomes the straight lines around it.
+    Beyond MOST_PATHS the hull grows: each staircase becomes the straight lines around it, and lines of neighbouring
+    strides become bundles.  So a join costs as much as it has tensors, and no more for what was joined before.
     """
     kept: dict[tuple[int, ...], list[Path]] = {}
     for path in dict.fromkeys(paths):
@@ -118,6 +120,8 @@ def merged(paths: Iterable[Path]) -> tuple[Path, ...]:
     out = [path for of_form in kept.values() for path in of_form]
     if len(out) > MOST_PATHS:
         out = _straightened(out)
+    if len(out) > MOST_PATHS:
+        out = _bundled(out)
     return tuple(sorted(out, key=lambda p: (p.stride, p.form, p.low)))
 
 
@@ -138,12 +142,31 @@ def _straightened(paths: list[Path]) -> list[Path]:
         low, high = _lines(path)
         before = lines.get(path.stride, (low, high))
         lines[path.stride] = min(low, before[0]), max(high, before[1])
+    return [_between(stride, low, high) for stride, (low, high) in lines.items()]
+
+
+def _bundled(paths: list[Path]) -> list[Path]:
+    """At most MOST_STRIDES bundles of straight lines; of one are kept the least stride and the largest.
+
+    min S·u + min c ≤ S·u + c for u ≥ 0, and max S·u + min c for u ≤ 0: two paths with the least of all c and the
+    largest of all d hold the others between them, and at index 0 are their hull itself.
+    """
+    ordered = sorted(paths, key=lambda p: p.stride)
+    size = -(-len(ordered) // MOST_STRIDES)
     out: list[Path] = []
-    for stride, (low, high) in lines.items():
-        over = lcm(stride.denominator, low.denominator, high.denominator)
-        first, last = ceil(low * over) + over - 1, floor(high * over)  # ⌈x⌉ is ⌊(x·over + over − 1) / over⌋
-        out.append(_settled(Path(int(stride * over), first, last, (Stair(over),))))
+    for begin in range(0, len(ordered), size):
+        bundle = ordered[begin : begin + size]
+        ends = [_lines(path) for path in bundle]
+        low, high = min(c for c, _ in ends), max(d for _, d in ends)
+        out += [_between(stride, low, high) for stride in sorted({bundle[0].stride, bundle[-1].stride})]
     return out
+
+
+def _between(stride: Fraction, low: Fraction, high: Fraction) -> Path:
+    """The whole numbers from stride·u + low to stride·u + high."""
+    over = lcm(stride.denominator, low.denominator, high.denominator)
+    first, last = ceil(low * over) + over - 1, floor(high * over)  # ⌈x⌉ is ⌊(x·over + over − 1) / over⌋
+    return _settled(Path(int(stride * over), first, last, (Stair(over),)))
 
 
 def _lines(path: Path) -> tuple[Fraction, Fraction]:

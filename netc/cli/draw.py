@@ -46,16 +46,19 @@ def command(
       netc draw lenet5 --net LeNet5 -o lenet5.svg
       netc draw resnet --net ResNet34 --depth 1 --rankdir LR -o resnet.pdf
     """
-    from netc.draw import PictureError, render, to_dot
+    from netc.draw import PictureError, TooLargeError, render, to_dot
 
     graph = only(read_net(file, settings, sizes, net).must_be_right(), net).graph
-    dot = to_dot(graph, depth=depth, theme=theme, rankdir=rankdir, fold=fold)
-    if out == "-":
-        say(dot, end="")
-        return
     path = Path(out or f"{graph.name}.svg")
+    laid_out = out != "-" and path.suffix.lower() != ".dot"
     try:
+        dot = to_dot(graph, depth=depth, theme=theme, rankdir=rankdir, fold=fold, limit=laid_out)
+        if out == "-":
+            say(dot, end="")
+            return
         render(dot, path)
+    except TooLargeError as error:
+        raise click.ClickException(str(error)) from None
     except PictureError as error:
         raise click.UsageError(str(error)) from None
     say(f"{graph.name} is drawn in {path}")

@@ -34,6 +34,12 @@ class NetFile(click.ParamType[str] if TYPE_CHECKING else click.ParamType):
             self.fail(f"{value} is a folder, and a file is wanted", param, ctx)
         if not path.exists():
             self.fail(f"there is no file {value}{_or_spec(value)}", param, ctx)
+        if not path.is_file():
+            self.fail(
+                f"{value} is a pipe or a device; a regular file is wanted, or - for standard input",
+                param,
+                ctx,
+            )
         return str(path)
 
     def shell_complete(

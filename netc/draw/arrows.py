@@ -18,7 +18,8 @@ class Arrow:
     """A stretch from one point of the picture to another.
 
     `labelled` where its type is news: the box before changed it, and no stretch has said so yet.  `through` where
-    it ends at a junction, without a head.  `straight` where it leads to the next rank, and passes nothing by.
+    it ends at a junction, without a head.  `straight` where it leads to the next rank, and passes nothing by; `span` is
+    how many ranks it goes down.  `times` the tensor is read: both operands of x + x come on one arrow.
     """
 
     source: str
@@ -26,15 +27,26 @@ class Arrow:
     type: TensorType
     labelled: bool
     through: bool
-    straight: bool
+    times: int = 1
+    span: int = 1
+
+    @property
+    def straight(self) -> bool:
+        return self.span == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Arrows:
-    """All arrows, and the junctions that lie in each block."""
+    """All arrows, the junctions that lie in each block, and how many points stand side by side at most."""
 
     arrows: tuple[Arrow, ...]
     junctions: Mapping[Place, tuple[str, ...]]
+    widest: int
+
+    @property
+    def passed(self) -> int:
+        """How many ranks arrows pass by, all together."""
+        return sum(a.span - 1 for a in self.arrows)
 
 
 _OUTPUT = "output "
@@ -54,22 +66,30 @@ def arrows(graph: Graph, plan: Layout) -> Arrows:
     """The arrows between the boxes of a layout, and those to the outputs of the net."""
     homes = {n.id: (box, place) for box, place in _placed(plan.items, ()) for n in box.nodes}
     work = _Work(graph, plan.alias, homes)
-    flows = [*_flows(plan.items, work), *((node, output_name(o), ()) for o, node in graph.outputs.items())]
+    flows = [
+        *_flows(plan.items, work),
+        *((node, output_name(o), (), 1) for o, node in graph.outputs.items()),
+    ]
     entries = Counter(
-        (place, work.drawn(node)) for node, _, inside in flows for place in _entered(inside, work.place(node))
+        (place, work.drawn(node))
+        for node, _, inside, _ in flows
+        for place in _entered(inside, work.place(node))
     )
-    for node, target, inside in flows:
+    for node, target, inside, times in flows:
         forks = [p for p in _entered(inside, work.place(node)) if entries[p, work.drawn(node)] > 1]
-        work.flow(node, target, forks)
-    return Arrows(_ranked(work.out), {p: tuple(names) for p, names in work.junctions.items()})
+        work.flow(node, target, forks, times)
+    ranks = _ranks(work.out)
+    ranked = tuple(replace(a, span=ranks[a.target] - ranks[a.source]) for a in work.out)
+    widest = max(Counter(ranks.values()).values(), default=1)
+    return Arrows(ranked, {p: tuple(names) for p, names in work.junctions.items()}, widest)
 
 
-def _ranked(out: Sequence[Arrow]) -> tuple[Arrow, ...]:
-    """The arrows, told which lead to the next rank: that of a point is the longest way to it."""
+def _ranks(out: Sequence[Arrow]) -> dict[str, int]:
+    """The rank of every point: the longest way to it."""
     ranks: dict[str, int] = {}
     for a in out:  # all that leads to a point stands before all that leaves it
-        ranks[a.target] = max(ranks.get(a.target, 0), ranks.get(a.source, 0) + 1)
-    return tuple(replace(a, straight=ranks[a.target] == ranks.get(a.source, 0) + 1) for a in out)
+        ranks[a.target] = max(ranks.get(a.target, 0), ranks.setdefault(a.source, 0) + 1)
+    return ranks
 
 
 def _placed(items: Sequence[Item], place: Place) -> Iterator[tuple[Box, Place]]:
@@ -80,13 +100,13 @@ def _placed(items: Sequence[Item], place: Place) -> Iterator[tuple[Box, Place]]:
             yield from _placed(item.items, item.scopes)
 
 
-def _flows(items: Sequence[Item], work: _Work) -> Iterator[tuple[int, str, Place]]:
-    """What each box reads: the node, the box, and the block that the box lies in."""
+def _flows(items: Sequence[Item], work: _Work) -> Iterator[tuple[int, str, Place, int]]:
+    """What each box reads: the node, the box, the block that the box lies in, and how often it is read."""
     for box, place in _placed(items, ()):
         own = {n.id for n in box.nodes}
         read = [i for n in box.nodes for i in n.inputs if i not in own]
-        for node in dict.fromkeys(read) if box.block else read:
-            yield node, box_name(box), place
+        for node, times in Counter(read).items():
+            yield node, box_name(box), place, 1 if box.block else times
 
 
 def _entered(inside: Place, outside: Place) -> list[Place]:
@@ -103,7 +123,7 @@ class _Work:
     alias: Mapping[int, int]
     homes: Mapping[int, tuple[Box, Place]]
     out: list[Arrow] = field(default_factory=list[Arrow])
-    junctions: dict[Place, list[str]] = field(default_factory=dict[Place, list[str]])
+    junctions: dict[Place, dict[str, None]] = field(default_factory=dict[Place, dict[str, None]])
     said: set[int] = field(default_factory=set[int])
 
     def drawn(self, node: int) -> int:
@@ -115,25 +135,27 @@ class _Work:
     def place(self, node: int) -> Place:
         return self.homes[self.drawn(node)][1]
 
-    def flow(self, node: int, target: str, forks: Sequence[Place]) -> None:
+    def flow(self, node: int, target: str, forks: Sequence[Place], times: int) -> None:
         """Draws one flow, stretch by stretch; a stretch that is there already is shared."""
         t = self.graph.nodes[node].type
         at = box_name(self.homes[self.drawn(node)][0])
         for place in forks:
             junction = f"{'.'.join(s.name for s in place)} < {self.drawn(node)}"
-            names = self.junctions.setdefault(place, [])
+            names = self.junctions.setdefault(place, {})
             if junction not in names:
-                names.append(junction)
+                names[junction] = None
                 self._stretch(at, junction, t, node, through=True)
             at = junction
-        self._stretch(at, target, t, node, through=False)
+        self._stretch(at, target, t, node, times, through=False)
 
-    def _stretch(self, source: str, target: str, t: TensorType, node: int, *, through: bool) -> None:
+    def _stretch(
+        self, source: str, target: str, t: TensorType, node: int, times: int = 1, *, through: bool
+    ) -> None:
         ends = target.startswith(_OUTPUT)  # whose label has the shape
         news = not ends and node not in self.said and self._changes(node)
         if news:
             self.said.add(node)
-        self.out.append(Arrow(source, target, t, news, through, straight=True))
+        self.out.append(Arrow(source, target, t, news, through, times))
 
     def _changes(self, node: int) -> bool:
         """Whether a node has another type than what flows into its box."""

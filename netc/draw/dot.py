@@ -10,13 +10,16 @@ from typing import Final, Literal
 
 from netc.draw import words
 from netc.draw.arrows import Arrow, Place, arrows, box_name, output_name
-from netc.draw.boxes import Box, Item, layout
+from netc.draw.boxes import Box, Item, boxes, layout
+from netc.draw.effort import QUICK, check_size, is_large
 from netc.draw.theme import FONT, THEMES, Theme
-from netc.errors import plural
+from netc.errors import middle, plural
 from netc.graph.model import Graph, Node, Scope, total
 
 TEXT: Final = 11.0  # points
 SMALL: Final = 9.0  # an HTML-like label takes whole points only
+LONGEST: Final = 2000  # characters of a tooltip: Graphviz reads no string of more than 16,384 bytes
+LONGEST_LINE: Final = 120  # characters of a label
 WIDTH: Final = 150  # of a layer's box at least, so that a chain of them stands in one column
 
 
@@ -27,15 +30,19 @@ def to_dot(
     theme: Literal["paper", "dark"] = "paper",
     rankdir: Literal["TB", "LR"] = "TB",
     fold: bool = True,
+    limit: bool = False,
 ) -> str:
     """The picture of a net in the DOT language.
 
     `depth` is how many levels of blocks are opened: 0 draws each block as one box, None opens all.  `fold` draws
-    equal blocks that follow one another once, marked `×3`.
+    equal blocks that follow one another once, marked `×3`.  `limit`: raises TooLargeError where Graphviz could not lay
+    the picture out in reasonable time.
     """
     plan = layout(graph, depth=depth, fold=fold)
     ways = arrows(graph, plan)
-    pen = _Pen(graph, THEMES[theme], rankdir, ways.junctions)
+    if limit:
+        check_size(len(boxes(plan.items)), ways)
+    pen = _Pen(graph, THEMES[theme], rankdir, ways.junctions, is_large(ways))
     body = [
         *pen.head(plan.items),
         *pen.items(plan.items, "  "),
@@ -63,6 +70,7 @@ def quoted(text: str) -> str:
     >>> print(quoted('a & "b"'))
     "a &amp; \\"b\\""
     """
+    text = middle(text, LONGEST)
     escaped = _printable(text).replace("&", "&amp;").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -73,6 +81,7 @@ def html(text: str) -> str:
     >>> html('if a < b & "c"')
     'if a &lt; b &amp; &quot;c&quot;'
     """
+    text = middle(text, LONGEST_LINE)
     for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         text = text.replace(char, entity)
     return _printable(text)
@@ -101,6 +110,7 @@ class _Pen:
     theme: Theme
     rankdir: str
     junctions: Mapping[Place, tuple[str, ...]]
+    quick: bool  # is drawn with straight arrows
 
     @property
     def upright(self) -> bool:
@@ -120,6 +130,7 @@ class _Pen:
             ("nodesep", "0.3"),
             ("ranksep", "0.18" if self.upright else "0.3"),
             ("pad", "0.15"),
+            *(QUICK if self.quick else ()),
         ]
         node = [
             ("shape", "plain"),
@@ -311,8 +322,11 @@ class _Pen:
 
     def arrow(self, a: Arrow) -> str:
         look = [("tooltip", repr(a.type))]
-        if a.labelled:
-            look.append(("label", f" {words.shape(a.type)}"))
+        label = [words.shape(a.type)] if a.labelled else []
+        if a.times > 1:
+            label.append("twice" if a.times == 2 else f"{a.times} times")
+        if label:
+            look.append(("label", f" {', '.join(label)}"))
         if a.through:
             look.append(("arrowhead", "none"))
         if a.straight:

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
+from netc.draw.effort import PictureError, TooLargeError
 from netc.errors import MissingDependency
 
 FORMATS: Final = ("svg", "png", "pdf", "dot")
 WHEEL: Final = "pygraphviz"
 _PNG_DPI: Final = 200
-_LONGEST: Final = 300  # seconds that a layout may take
+_LONGEST: Final = 60  # seconds that a layout may take
 
 # The same library without the program.  -c, and not a file, because a file's folder would come first on its sys.path.
 _BY_WHEEL: Final = """
@@ -33,23 +34,15 @@ sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot"))
 """
 
 
-class PictureError(ValueError):
-    """A file that no picture can be written to: an unknown extension, a missing or closed folder (exit code 2)."""
-
-
 class GraphvizError(MissingDependency):
     """Graphviz is there, and failed (exit code 3)."""
-
-
-class GraphvizSlow(GraphvizError):
-    """Graphviz took too long (exit code 3)."""
 
 
 def render(dot: str, path: str | os.PathLike[str]) -> None:
     """Draws DOT text into `path`, as what its extension says: svg, png, pdf or dot.
 
-    Raises PictureError for a path that cannot be written, MissingDependency where there is no Graphviz, and
-    GraphvizError where it fails.
+    Raises PictureError for a path that cannot be written, TooLargeError where the layout takes too long or too much
+    memory, MissingDependency where there is no Graphviz, and GraphvizError where it fails.
     """
     target = Path(path)
     form = target.suffix[1:].lower()
@@ -94,13 +87,11 @@ def _commands(form: str) -> list[list[str]]:
 
 
 def _asked(commands: list[list[str]], dot: str, folder: Path) -> bytes:
-    """What the first way answers that does not fail; one that is only slow is the last."""
+    """What the first way answers that does not fail.  What is too large for one is so for all."""
     failed: list[GraphvizError] = []
     for command in commands:
         try:
             return _run(command, dot, folder)
-        except GraphvizSlow:
-            raise
         except GraphvizError as error:
             failed.append(error)
     raise failed[0]
@@ -118,7 +109,7 @@ def _run(command: list[str], dot: str, folder: Path) -> bytes:
             timeout=_LONGEST,
         )
     except subprocess.TimeoutExpired:
-        raise GraphvizSlow(
+        raise TooLargeError(
             f"Graphviz took more than {_LONGEST} s to lay this net out; draw fewer boxes: --depth 0"
         ) from None
     except OSError as error:
@@ -126,6 +117,10 @@ def _run(command: list[str], dot: str, folder: Path) -> bytes:
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         why = said[-1] if said else f"it ended with {done.returncode} and said nothing"
+        if "memory" in why.lower():
+            raise TooLargeError(
+                "this net is too large to lay out in the memory there is; draw fewer boxes: --depth 0"
+            )
         raise GraphvizError(f"Graphviz failed: {why}")
     return done.stdout
 

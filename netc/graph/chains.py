@@ -44,6 +44,7 @@ class Chains:
         self.done = 0  # steps
         self.deep = 0  # chains and braces that are being expanded
         self.counter = Counter()
+        self.named: dict[int, ast.Assign] = {}  # by its last step: the statement that names what comes out
 
     def evaluator(self, frame: Frame) -> Evaluator:
         return Evaluator(self.report, frame.scope, frame.trace)
@@ -58,6 +59,8 @@ class Chains:
                 new_name(name, frame, at)
             # A mistake is placed by the net's own statement, and inside a block by the block's call.
             inner = frame if frame.scopes else replace(frame, trace=(f"{frame.trace[0]}.{names[0].id}",))
+            if steps := statement.chain.steps:
+                self.named[id(steps[-1])] = statement
             flow = self.chain(statement.chain, inner)
             flows = flow if isinstance(flow, list) else [flow]
             if len(flows) != len(names):
@@ -287,6 +290,11 @@ class Chains:
             raise at.fail("E0307", f"`split` takes one tensor, and gets {len(flow)}", call.span)
         if label:
             raise at.fail("E0204", "`split` makes several layers, so one label cannot name them", call.span)
+        statement = self.named.get(id(call))
+        if statement and len(statement.names) != split.parts:  # before they are made, for they may be many
+            raise other_count(statement, split.parts, at)
+        self._room(split.parts - 1, call, frame)
+        self.done += split.parts - 1
         return [
             self.apply(part, None, [flow], frame, call.span, call)
             for part in parts(split, flow.type, call, at)

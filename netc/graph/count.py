@@ -1,8 +1,8 @@
 """How far chains expand, counted before anything is expanded: blocks and repetitions multiply.
 
-Every layer, block, `if` and turn of a `for` is one step.  The count is never too high: what depends on the size of a
-tensor is not known yet, so an `if` over it counts as its shortest arm, and a repetition over it as none.  Chains count
-what it takes ahead as soon as they know, and the rest while they expand.
+Every layer, block, `if`, part of a `split` and turn of a `for` is one step.  The count is never too high: what
+depends on the size of a tensor is not known yet, so an `if` over it counts as its shortest arm, and a repetition over
+it as none.  Chains count what it takes ahead as soon as they know, and the rest while they expand.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, ListValue
 from netc.graph.frame import MAX_NESTING, TOO_DEEP, Definition, Frame, Home, Names, bound
 from netc.graph.names import mentioned
 from netc.graph.shared import SharedValue
+from netc.graph.split import SPLIT, steps_of
 from netc.layers.args import as_tuple
 from netc.syntax import ast
 from netc.syntax.lines import MAX_STEPS
@@ -170,7 +171,8 @@ class Counter:
             return self.step(shared.step, shared.frame.scope, shared.frame.home, trace)
         called = home.blocks.get(call.name)
         if called is None:
-            return 1
+            parts = steps_of(call, Evaluator(_SILENT, scope)) if call.name == SPLIT else 1
+            return self._limit(parts, call.span, trace)
         values = _arguments(call, called, scope)
         key = called, *map(_key, values.values())
         if key not in self.known:

@@ -66,6 +66,9 @@ class Frame:
     defined: dict[str, ast.Ident] = field(default_factory=dict[str, ast.Ident])
     used: set[str] = field(default_factory=set[str])
     body: tuple[ast.NetStatement, ...] = ()  # where a name that is not there yet may be defined
+    assigned: dict[str, ast.Ident] = field(
+        default_factory=dict[str, ast.Ident]
+    )  # by the body, once that is asked
 
     def poison(self, name: ast.Ident) -> None:
         """The name stands for something wrong, which is told already."""
@@ -80,8 +83,13 @@ class Frame:
 
     def below(self, name: str) -> ast.Ident | None:
         """Where the body assigns a name that it does not know yet."""
-        assigned = (i for s in self.body if isinstance(s, ast.Assign) for i in s.names if i.id == name)
-        return None if name in self.scope else next(assigned, None)
+        if name in self.scope:
+            return None
+        if not self.assigned:
+            found = (i for s in self.body if isinstance(s, ast.Assign) for i in s.names)
+            for ident in found:
+                self.assigned.setdefault(ident.id, ident)
+        return self.assigned.get(name)
 
     def unused(self, read: set[str]) -> list[ast.Ident]:
         """What the body defines and nothing reads; a slip of the pen, told already, leaves nothing unused."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from netc.graph.bind import bind_fields
-from netc.graph.evaluate import AXES, Evaluator
+from netc.graph.evaluate import AXES, Evaluator, Failed
 from netc.layers import LAYERS, Layer
 from netc.layers.args import arguments, integer, word
 from netc.layers.base import has_axes, that_divide
@@ -31,6 +31,18 @@ class Split:
 def bind_split(call: ast.Call, at: Evaluator) -> Split:
     """The split that a call writes."""
     return Split(**bind_fields(call, arguments(Split), at))
+
+
+def steps_of(call: ast.Call, at: Evaluator) -> int:
+    """How many steps a split is, one for each part; 1 where that is not known yet, or is wrong."""
+    for i, a in enumerate(call.arguments):
+        if a.name == "parts" or (i == 0 and a.name is None):
+            try:
+                found = at(a.value)
+            except Failed:
+                return 1
+            return found if isinstance(found, int) and found > 1 else 1
+    return 1
 
 
 def parts(split: Split, t: TensorType, call: ast.Call, at: Evaluator) -> list[Layer]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from netc.errors import Diagnostic, NetError, Span
@@ -45,6 +46,10 @@ def read(path: str | Path) -> str:
     """
     start = Span(str(path), 1, 1, 1, 1)
     try:
+        if not S_ISREG((there := Path(path)).stat().st_mode) and not there.is_dir():
+            # Whoever opens a pipe waits for somebody who writes into it.
+            message = f"cannot read `{path}`: it is a pipe or a device, and a regular file is wanted"
+            raise NetError([Diagnostic("E0801", message, start)])
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

@@ -108,6 +108,7 @@ class _Reader:
         self.lost = graph.lost
         self.target: tuple[str, TensorType] | None = None
         self.losses: list[Loss] = []
+        self.named: set[str] = set()  # losses
         self.metrics: list[Metric] = []
         self.values: dict[str, Any] = {}
         self.seen: dict[str, Span] = {}
@@ -271,8 +272,9 @@ class _Reader:
         names, types = self._operands(s.chain.source)
         self._fits(layer, names, types, s.chain.source, step)
         name = s.name.id if s.name else "loss" if not self.losses else f"loss{len(self.losses) + 1}"
-        if any(name == other.name for other in self.losses):
+        if name in self.named:
             raise self.at.fail("E0204", f"two losses are called `{name}`", (s.name or s.key).span)
+        self.named.add(name)
         self.losses.append(Loss(name, layer, names))
 
     def _operands(self, e: ast.Expr) -> tuple[tuple[str, ...], tuple[TensorType, ...]]:

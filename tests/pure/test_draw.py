@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from netc.draw import FORMATS, GraphvizError, PictureError, render, to_dot
+from netc.draw import FORMATS, GraphvizError, PictureError, TooLargeError, render, to_dot
 from netc.draw.picture import WHEEL
 from netc.errors import MissingDependency, Report
 from netc.graph import Graph, elaborate
@@ -291,6 +291,69 @@ def test_paths_that_take_no_picture(name: str, said: str, tmp_path: Path) -> Non
     (tmp_path / "taken.dot").mkdir()
     with pytest.raises(PictureError, match=said):
         render("digraph { a }", tmp_path / name)
+
+
+# ---- Pictures that are too large ------------------------------------------------------------------------------------
+
+
+def all_read_all(layers: int) -> Graph:
+    lines = ["a0 = x -> conv(3, 1)", "a1 = a0 -> conv(3, 1)"]
+    lines += [
+        f"a{i} = [{', '.join(f'a{j}' for j in range(i))}] -> concat -> conv(3, 1)" for i in range(2, layers)
+    ]
+    return net("\n  ".join([*lines, f"output a{layers - 1}"]))
+
+
+def test_what_is_read_twice_has_one_arrow_that_says_so() -> None:
+    arrows = re.findall(
+        r"^  .* -> .*$", to_dot(net("y = x + x\n  z = [y, y, y] -> concat\n  output z")), re.MULTILINE
+    )
+    assert len(arrows) == 3  # from x, to concat, to the output
+    assert 'label=" twice"' in arrows[0]
+    assert 'label=" 3 times"' in arrows[1]
+    assert "label" not in arrows[2]
+
+
+def test_a_dense_net_is_laid_out_with_straight_lines_and_a_plain_one_is_not() -> None:
+    assert "splines" in to_dot(all_read_all(20), limit=True)
+    assert "splines" not in to_dot(all_read_all(8), limit=True)
+
+
+def test_a_net_that_graphviz_could_not_lay_out_is_refused_by_name_of_the_option() -> None:
+    g = all_read_all(60)
+    with pytest.raises(TooLargeError, match=r"1,830 arrows, which pass 68,382 others by, .* --depth 0"):
+        to_dot(g, limit=True)
+    assert to_dot(g).count(" -> ") == 1830  # its text is no trouble
+    wide = net(
+        "".join(f"a{i} = x -> conv(3, 1)\n  " for i in range(1_001))
+        + f"y = [{', '.join(f'a{i}' for i in range(1_001))}] -> concat\n  output y"
+    )
+    with pytest.raises(TooLargeError, match="1,001 of them side by side"):
+        to_dot(wide, limit=True)
+    long = net("y = x" + " -> conv(3, 1)" * 11_000 + "\n  output y")
+    with pytest.raises(TooLargeError, match=r"boxes and .* arrows is too large"):
+        to_dot(long, limit=True, fold=False)
+
+
+@pytest.mark.usefixtures("by_wheel")
+def test_names_of_50000_letters_are_drawn_short(tmp_path: Path) -> None:
+    name = "n" * 50_000
+    text = f"## {name}\nnet {name} {{\n  input x: [N, 4]\n  {name} = x -> {name}: relu\n  output {name}\n}}\n"
+    svg = drawn(to_dot(graph(text)), tmp_path / "t.svg")
+    assert max(map(len, texts(svg))) <= 200
+    assert all(len(t.text or "") < 3_000 for t in svg.iter(f"{SVG}title"))
+
+
+def test_what_takes_too_long_or_too_much_memory_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netc.draw.picture._LONGEST", 1)
+    fake_dot(tmp_path, monkeypatch, "exec sleep 60")
+    with pytest.raises(TooLargeError, match=r"more than 1 s .* --depth 0"):
+        render("digraph { a }", tmp_path / "t.svg")
+    (tmp_path / "bin" / "dot").write_text("#!/bin/sh\necho 'Error: out of memory' >&2; exit 1\n")
+    with pytest.raises(TooLargeError, match="too large to lay out in the memory there is"):
+        render("digraph { a }", tmp_path / "t.svg")
 
 
 def test_drawing_imports_nothing_heavy() -> None:

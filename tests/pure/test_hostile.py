@@ -7,6 +7,7 @@ processor after which it is killed: five times the 2 seconds that are meant, for
 # ruff: noqa: E501, a table reads better with a case a line
 from __future__ import annotations
 
+import os
 import re
 import resource
 import subprocess
@@ -130,6 +131,12 @@ CASES = (
     Case("parameters beside many blocks", net(
         "  y = x -> B * 20_000", "".join(f"param p{i}: int = 1\n" for i in range(4_000)) + "block B: x -> y {\n  y = x -> relu\n}\n"
     )),
+    Case("a split into a million parts", net("  a, b = x -> split(1_000_000)\n  y = a + b", shape="[N, 1000000, 8, 8]"), "E0820", 3),
+    Case("a split into more parts than names", net("  a, b = x -> split(190_000)\n  y = a + b", shape="[N, 190000, 8, 8]"), "E0210", 3),
+    Case("splits in a loop", net(
+        "  y = x -> for i in range(10_000) { B }", "block B: x -> y {\n  y = x -> split(1_000) -> concat\n}\n", "[N, 1000, 8, 8]"
+    ), "E0820", 3),
+    Case("a split into as many parts as a size says", net("  y = x -> split(x.C) -> concat", shape="[N, 1000000, 8, 8]"), "E0820", 3),
     Case("expressions that are evaluated in every turn", net(
         "  y = x -> for i in range(10_000) { for j in [1, 2, 3, 4, 5] { if " + " + ".join(["i"] * 190) + " < 0 { relu } } }"
     ), "E0820", 3),
@@ -198,6 +205,12 @@ CASES = (
     # ---- Graphs whose paths multiply
     Case("skips whose paths are Fibonacci numbers", net(SKIPS)),
     Case("dense skips", net(DENSE_SKIPS)),
+    Case("joins of 1,500 different strides", net(
+        "  b0 = x -> slice(H, 0, 1) -> slice(W, 0, 1)\n" + "".join(
+            f"  a{i} = x -> conv(3, 1, stride={i + 1}) -> slice(H, 0, 1) -> slice(W, 0, 1)\n"
+            f"  b{i} = a{i} + b{i - 1} -> conv(3, 3, pad=1)\n" for i in range(1, 1_500)
+        ) + "  y = b1499 -> relu", shape="[N, 3, 4000, 4000]"
+    )),
     Case("unaligned skips", net("\n".join(
         ["  a0 = x -> conv(3, 1)"]
         + [f"  b{i} = a{i} -> conv(3, 3, pad=((0, 2), (0, 2)))\n  c{i} = a{i} -> conv(3, 3, pad=((2, 0), (2, 0)))\n"
@@ -232,6 +245,10 @@ CASES = (
     Case("tensors that nothing reads", net("".join(f"  y{i} = x -> relu\n" for i in range(10_000)) + "  y = x -> relu"), "E0501", 3, many=True),
     Case("words that are unknown", net("".join(f"  y{i} = x -> conv(1, 1, pad=halff)\n" for i in range(10_000)) + "  y = x -> relu"), "E0207", 3, many=True),
     Case("lines without an arrow", net("".join(f"  y{i} = x relu\n" for i in range(30_000)) + "  y = x -> relu"), "E0102", 3, many=True),
+    Case("unknown tensors among long names that are alike", net(
+        "".join(f"  name_that_is_rather_long_and_alike_{i} = x -> relu\n" for i in range(12_000))
+        + "".join(f"  o{i} = name_that_is_rather_long_and_aliek_{i} -> relu\n" for i in range(300)) + "  y = x -> relu"
+    ), "E0201", 12_003, many=True),
     Case("an unknown name used by a shared step", net("  shared f = rleu\n  a = x -> f\n  y = a -> f"), "E0202", 3),
     Case("5,000 nets", "".join(f"net T{i} {{\n  input x: [N, 3]\n  y = x -> relu\n  output y\n}}\n" for i in range(5_000))),
     Case("20,000 nets", "".join(f"net T{i} {{\n  input x: [N, 3]\n  y = x -> relu\n  output y\n}}\n" for i in range(20_000)), "E0802", 25_001),
@@ -261,6 +278,10 @@ CASES = (
     Case("tensors that are called as words are", net(
         "  C = x -> relu\n  half = [C, x] -> concat(axis=C)\n  same = half -> conv(3, 3, pad=half)\n  floor = same -> maxpool(2, round=floor)\n"
         "  y = floor -> conv(3, 3, pad=same)"
+    )),
+    Case("10,000 losses", net(
+        "  y = x -> flatten -> dense(3)",
+        "train A {\n  target t: int[N]\n" + "".join(f"  loss l{i} = [y, t] -> softmax_xent\n" for i in range(10_000)) + "}\n",
     )),
     Case("braces of a format in a string", net('  y = x -> relu("{0.__class__}")'), "E0206", 3),
 )  # fmt: skip
@@ -365,3 +386,44 @@ def test_300000_comments_are_formatted(tmp_path: Path) -> None:
     done = run(tmp_path / "root", "fmt", "main.net")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "root" / "main.net").read_text(encoding="utf-8").count("# a\n") == 300_000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("layers that read all before them", net(DENSE_SKIPS)),
+        (
+            "3,000 inputs",
+            net(
+                "".join(f"  input x{i}: [N, 3, 8, 8]\n" for i in range(3_000))
+                + f"  y = [x, {', '.join(f'x{i}' for i in range(3_000))}] -> concat"
+            ),
+        ),
+    ],
+)
+def test_a_picture_that_is_too_large_is_one_error(name: str, text: str, tmp_path: Path) -> None:
+    written(Case(name, text), tmp_path / "root")
+    done = run(tmp_path / "root", "draw", "main.net", "-o", "a.svg")
+    assert done.returncode == 1
+    assert re.fullmatch(r"Error: a picture of .* is too large to be laid out; --depth 0 .*\n", done.stderr)
+    assert run(tmp_path / "root", "draw", "main.net", "-o", "a.dot").returncode == 0
+
+
+def test_a_sum_of_150_is_drawn(tmp_path: Path) -> None:
+    written(Case("a sum of 150", net(f"  y = {' + '.join(['x'] * 150)}")), tmp_path / "root")
+    done = run(tmp_path / "root", "draw", "main.net", "-o", "a.svg")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_pipe_is_refused_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    written(Case("pipe", imports("pipe.net")), tmp_path / "root")
+    os.mkfifo(tmp_path / "root" / "pipe.net")
+    for command in ("check", "report", "draw", "fmt"):
+        done = run(tmp_path / "root", command, "pipe.net")
+        assert done.returncode == 2
+        assert (
+            "pipe.net is a pipe or a device; a regular file is wanted, or - for standard input" in done.stderr
+        )
+    done = run(tmp_path / "root", "check", "main.net")
+    assert done.returncode == 1
+    assert re.findall(r"^error\[(E\d+)\]", done.stderr, re.MULTILINE) == ["E0825"]

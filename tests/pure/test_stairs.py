@@ -70,6 +70,27 @@ def test_straight_lines_lie_around_their_staircases(chains: list[list[Step]], u:
 
 
 @drawn
+@given(
+    lines=st.lists(
+        st.tuples(st.integers(1, 90), st.integers(-50, 5), st.integers(0, 60), st.integers(1, 3)),
+        min_size=1,
+        max_size=60,
+    ),
+    u=st.integers(-40, 40),
+)
+def test_bundles_of_strides_hold_their_lines_and_are_their_hull_at_0(lines: list[Step], u: int) -> None:
+    paths = [PIXEL.after(*line) for line in lines]
+    kept = stairs._bundled(stairs._straightened(paths))  # pyright: ignore[reportPrivateUsage]
+    assert len(kept) <= 2 * stairs.MOST_STRIDES
+    assert max(p.stride for p in kept) == max(p.stride for p in paths)
+    assert min(p.at(u)[0] for p in kept) <= min(p.at(u)[0] for p in paths)
+    assert max(p.at(u)[1] for p in kept) >= max(p.at(u)[1] for p in paths)
+    if all(over == 1 for *_, over in lines):
+        assert min(p.at(0)[0] for p in kept) == min(p.at(0)[0] for p in paths)
+        assert max(p.at(0)[1] for p in kept) == max(p.at(0)[1] for p in paths)
+
+
+@drawn
 @given(steps=CHAINS)
 def test_the_widest_index(steps: list[Step]) -> None:
     path = path_of(steps)
