@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from netc.analyze.figures import UNKNOWN, exact, pair, short, size, times
-from netc.analyze.receptive import Field
+from netc.analyze.receptive import Field, space
 from netc.analyze.report import NetReport, totals
 from netc.analyze.rows import Row, rows
 from netc.errors import plural
@@ -247,10 +247,12 @@ def _last_map(report: NetReport) -> list[tuple[str, str]]:
     """What a pixel of the last feature map sees, against the input."""
     node = report.facts.last_map
     field = report.facts.fields[node.id] if node else None
-    image = next((n for n in report.graph.inputs if n.type.rank in (3, 4)), None)
-    if node is None or field is None or field.local is None or image is None:
+    if node is None or field is None or field.local is None:
         return []
-    local, of = field.local, image.type.shape[2:]
+    local = field.local
+    of = next((s for s in (space(n.type) for n in report.graph.inputs) if len(s) == len(local)), None)
+    if of is None:
+        return []
     if all(isinstance(side, int) and seen >= side for seen, side in zip(local, of, strict=True)):
         share = f"at least the whole input of {times(of)}"
     else:

@@ -89,6 +89,39 @@ def test_region_along_a_length() -> None:
         region(net.compiled.facts, "conv2[0,0]")
 
 
+WORDS = {
+    "words": "y = t -> embedding(10, 4) -> conv(8, 3) -> relu -> c: conv(4, 5, stride=2)",
+    "a part of the words": "u = t -> slice(C, 3, 15)\n  y = u -> embedding(10, 4) -> c: conv(2, 3, stride=2, pad=1)",
+    "parts in another order": "u = t -> slice(C, 12)\n  v = [u, t] -> concat\n"
+    "  y = v -> embedding(10, 4) -> c: conv(2, 3, stride=3)",
+}
+
+
+@pytest.mark.parametrize("why", WORDS)
+def test_region_of_words(why: str) -> None:
+    """Of numbers of words, what an index sees are those whose change changes it."""
+    net = netc.parse(f"net A {{\n  input t: int[N, 20]\n  {WORDS[why]}\n  output y\n}}\n")
+    model = netc.compile(net, backend="numpy", train=False)
+    rng = np.random.default_rng(0)
+    model.set_weights({k: rng.random(v.shape, np.float32) for k, v in model.weights().items()})
+    words = np.zeros((21, 20), np.int64)  # (N, L): one word changed in each example, none in the last
+    words[np.arange(20), np.arange(20)] = 1
+    out = model.predict(words)  # (21, C, L')
+    for i in range(out.shape[2]):
+        told = region(net.compiled.facts, f"c[{i}]")
+        (lit,) = np.nonzero((out[:20, :, i] != out[20, :, i]).any(axis=1))
+        ((_, inside),) = told.inside
+        assert inside == ((lit.min(), lit.max()),)
+        assert told.ends
+        assert told.ends[0][0] <= lit.min() <= lit.max() <= told.ends[0][1]
+
+
+def test_a_line_that_nothing_mapped_flows_into_has_no_field() -> None:
+    net = netc.parse("net A {\n  input x: [N, 4]\n  y = x -> dense(12) -> reshape(3, 4)\n  output y\n}\n")
+    with pytest.raises(NoRegion, match="`reshape1` has no receptive field, for no feature map flows into it"):
+        region(net.compiled.facts, "reshape1[0]")
+
+
 @pytest.mark.parametrize(
     ("name", "file", "place"),
     [
