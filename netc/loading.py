@@ -18,8 +18,8 @@ from netc.graph.bind import read_setting
 from netc.graph.elaborate import Elaborated, Imported, elaborate
 from netc.graph.model import Graph
 from netc.graph.shapes import with_sizes
-from netc.lower import inference
-from netc.plan import plan
+from netc.lower import folded, forward
+from netc.plan import PERSISTENT, plan
 from netc.resources import spec_path
 from netc.sizes import symbols
 from netc.syntax import ast
@@ -159,7 +159,7 @@ def _resized(file: ast.File, sizes: Sequence[int]) -> ast.File:
 
 
 def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> Memory | None:
-    """Bytes of inference and of training, as the plans of their programs place them.
+    """Bytes of prediction and of training, as the plans of their programs place them.
 
     None where a size is symbolic: what is not known cannot be planned.
     """
@@ -167,7 +167,16 @@ def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> M
         return None
     spec = spec or default_spec(graph)
     training = plan(training_step(graph, spec, batch)).peak_bytes if spec.losses else None
-    return Memory(plan(inference(graph, batch)).peak_bytes, training)
+    return Memory(_to_run(graph, batch), training)
+
+
+def _to_run(graph: Graph, batch: int) -> int:
+    """Bytes of a predictor: weights as they came and as they were folded, and the memory of both its programs."""
+    program = forward(graph, batch)
+    programs = folded(program)
+    stay = (i for p in (program, *programs) for i in p.inputs if i.role in PERSISTENT)
+    kept = {i.name: i.value.type.nbytes for i in stay}
+    return sum(kept.values()) + sum(p.arena_bytes + p.fed_bytes for p in map(plan, programs))
 
 
 def _all_taken(values: Mapping[str, Any], made: Elaborated, file: ast.File, report: Report) -> None:
