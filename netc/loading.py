@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,10 @@ from netc.syntax.imports import find_imports
 from netc.syntax.parse import parse, read
 from netc.train.spec import TrainSpec, default_spec, train_spec
 from netc.train.step import training_step, value_and_grad
+
+Sizes = (
+    Mapping[str, tuple[int, ...]] | tuple[int, ...]
+)  # of one example: by the name of an input, or of the only one
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,7 @@ def find(name: str) -> Path:
     return spec_path(name) or path
 
 
-def load_file(
-    name: str, settings: Mapping[str, str] | None = None, sizes: Sequence[int] | None = None
-) -> Loaded:
+def load_file(name: str, settings: Mapping[str, str] | None = None, sizes: Sizes | None = None) -> Loaded:
     """Reads and compiles a file or a shipped spec.  Raises NetError only where it cannot be read at all."""
     path = find(name)
     return load_text(read(str(path)), str(path), settings, sizes)
@@ -107,12 +109,13 @@ def load_text(
     text: str,
     path: str = "<text>",
     settings: Mapping[str, str] | None = None,
-    sizes: Sequence[int] | None = None,
+    sizes: Sizes | None = None,
     imports: Mapping[str, str] | None = None,
 ) -> Loaded:
     """Compiles a text.  `settings` are those of the command line: `classes`, `depth`, `train.batch`.
 
-    `sizes`, those of one example, go before the ones that a net of one input writes.  An `expect` is a claim
+    `sizes`, those of one example by the name of an input, go before the ones that a net writes; without a name
+    they are those of the only input of a net.  Nets that they do not fit stay as they are.  An `expect` is a claim
     about the net as its file has it, so it is not held against other settings and sizes.  `imports` are the texts of
     what it imports, which else are read from the folder of `path`.
     """
@@ -120,7 +123,7 @@ def load_text(
     budget.begin()
     file, found = parse(text, path)
     if sizes:
-        file = _resized(file, sizes)
+        file = _resized(file, sizes if isinstance(sizes, Mapping) else {"": sizes})
     report = Report()
     for diagnostic in found:
         report.add(diagnostic)
@@ -145,15 +148,14 @@ def load_text(
     return Loaded(path, text, file, compiled, given, diagnostics, found_there.texts, found_there.sources)
 
 
-def _resized(file: ast.File, sizes: Sequence[int]) -> ast.File:
-    """The file with `[N, *sizes]` as the input of every net that has one input."""
+def _resized(file: ast.File, sizes: Mapping[str, tuple[int, ...]]) -> ast.File:
+    """The file with other sizes of inputs in every net that they fit."""
+    settings = {i.parameter.name.id for i in file.items if isinstance(i, ast.Param)}
 
     def net(item: ast.Net) -> ast.Net:
-        inputs = [s for s in item.body if isinstance(s, ast.Input)]
-        if len(inputs) != 1:
-            return item
-        new = with_sizes(inputs[0], tuple(sizes))
-        return replace(item, body=tuple(new if s is inputs[0] else s for s in item.body))
+        inputs = [s.name.id for s in item.body if isinstance(s, ast.Input)]
+        only = {inputs[0]: sizes[""]} if len(inputs) == 1 and "" in sizes else {}
+        return with_sizes(item, {**sizes, **only}, settings)
 
     return replace(file, items=tuple(net(i) if isinstance(i, ast.Net) else i for i in file.items))
 

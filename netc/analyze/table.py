@@ -18,6 +18,7 @@ from netc.analyze.report import NetReport, totals
 from netc.analyze.rows import Row, rows
 from netc.errors import plural
 from netc.graph.model import total
+from netc.sizes import symbols
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -229,9 +230,14 @@ def symbolic_text(report: NetReport) -> str:
     """Which sizes are not known, and what tells them."""
     names = " and ".join(report.symbols)
     known = [f"{UNKNOWN} depends on {names}"]
-    if len(report.graph.inputs) == 1:
-        (image,) = report.graph.inputs
-        known.append(f"--input {'x'.join(map(str, image.type.shape[1:]))}, in numbers, fills it in")
+    open_yet, told = set(report.symbols), list[str]()
+    for image in report.graph.inputs:  # a name is filled in everywhere
+        own = {s.name for size in image.type.shape[1:] for s in symbols(size)}
+        if own & open_yet:
+            open_yet -= own
+            name = f"{image.name}=" if len(report.graph.inputs) > 1 else ""
+            told.append(f"--input {name}{'x'.join(map(str, image.type.shape[1:]))}")
+    known.append(f"{' '.join(told)}, in numbers, fills it in")
     return ": ".join(known)
 
 
