@@ -38,7 +38,7 @@ class Region:
     """What index (row, column), or (position,) of what has a length alone, of a layer sees.
 
     `ends` are by the formula, one an axis, None where only paths that see all lead to it; `inside` gives for each
-    input map the part of it that is seen, None where that is padding alone.
+    input map the part of it that is seen, None where that is nothing.
     """
 
     net: str
@@ -147,7 +147,7 @@ def _seen(graph: Graph, node: Node, index: tuple[int, int]) -> dict[int, Masks] 
             if _sides(source) is None or _sides(reader) is None:
                 return None
             rows, columns = _handed_on(graph, reader, place, found[reader.id])
-            if rows and columns:  # else padding alone
+            if rows and columns:  # else padding, or gaps between windows
                 known = found.get(i, (0, 0))
                 found[i] = known[0] | rows, known[1] | columns
     return found
@@ -186,6 +186,10 @@ def _taps(w: Seen, border: str, size: int, outputs: int) -> int:
     if isinstance(w, Window) and border == "zero":
         return tapped(w, size, outputs)
     seen = 0
+    if isinstance(w, Rise) and w.writes:
+        for i in range(size):
+            seen |= bool(tapped(w.writes, outputs.bit_length(), 1 << i) & outputs) << i
+        return seen
     for u in range(outputs.bit_length()):
         if not outputs >> u & 1:
             continue
@@ -264,7 +268,7 @@ def region_text(r: Region) -> str:
 def _of(r: Region, image: Node, seen: tuple[Interval, ...] | None) -> str:
     whole = times(space(image.type))
     if seen is None:
-        return f"nothing of {whole}, for all of it is padding"
+        return f"nothing of {whole}: padding, or gaps between windows"
     known = all(isinstance(s, int) for s in space(image.type))
     end = "" if known else ", as far as that goes"
     return f"{_extent(seen)} of {whole}: {_ranges(r, seen)}{end}"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import netc
 from netc.analyze.region import NoRegion, region
@@ -38,6 +40,8 @@ NETS = {
     "up by lines": "y = x -> avgpool(2) -> upsample(2, bilinear) -> maxpool(3, stride=1, pad=1)",
     "transposed": "y = x -> conv(1, 3, pad=1) -> conv_transpose(1, 1, pad=1) -> maxpool(3, stride=1, pad=1)",
     "transposed and apart": "y = x -> conv(1, 2, stride=2) -> conv_transpose(1, 3, stride=2) -> conv(1, 2, stride=3)",
+    "transposed with gaps": "y = x -> conv_transpose(1, 2, stride=3) -> conv_transpose(1, (2, 1), dilation=3)",
+    "gaps under windows": "y = x -> conv_transpose(1, (1, 2), stride=(3, 4), pad=(0, 1)) -> conv(1, 2, dilation=2)",
     "adaptive": "y = x -> conv(1, 2) -> adaptive_avgpool((5, 3)) -> conv(1, 2, pad=((1, 0), (0, 1)))",
     "turned": "y = x -> conv(1, (3, 1), stride=(2, 1)) -> transpose -> conv(1, (1, 2))",
     "one after the other": "a = x -> maxpool(3, stride=1, pad=1)\n"
@@ -120,6 +124,36 @@ def test_a_line_that_nothing_mapped_flows_into_has_no_field() -> None:
     net = netc.parse("net A {\n  input x: [N, 4]\n  y = x -> dense(12) -> reshape(3, 4)\n  output y\n}\n")
     with pytest.raises(NoRegion, match="`reshape1` has no receptive field, for no feature map flows into it"):
         region(net.compiled.facts, "reshape1[0]")
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 4),
+    dilation=st.integers(1, 4),
+    pad=st.integers(0, 2),
+    after=st.sampled_from(
+        ["", " -> conv(1, 2)", " -> conv(1, 3, dilation=2, pad=1)", " -> conv_transpose(1, 2, stride=3)"]
+    ),
+)
+def test_transposed_windows_by_brute_force(
+    kernel: int, stride: int, dilation: int, pad: int, after: str
+) -> None:
+    """One position lit at a time, in NumPy: what lights up an output is what it sees."""
+    length = 8
+    size = (length - 1) * stride + dilation * (kernel - 1) + 1 - 2 * pad
+    assume(size >= 4)
+    up = f"conv_transpose(1, {kernel}, stride={stride}, dilation={dilation}, pad={pad})"
+    net = netc.parse(
+        f"net A {{\n  input x: [N, 1, {length}]\n  y = x -> {up}{after} -> relu\n  output y\n}}\n"
+    )
+    model = netc.compile(net, backend="numpy", train=False)
+    model.set_weights({k: np.full_like(v, k.endswith("weight")) for k, v in model.weights().items()})
+    out = model.predict(np.eye(length, dtype=np.float32)[:, None])  # (8, 1, L)
+    for i in range(out.shape[2]):
+        (lit,) = np.nonzero(out[:, 0, i])
+        ((_, inside),) = region(net.compiled.facts, f"relu1[{i}]").inside
+        assert inside == (((lit.min(), lit.max()),) if len(lit) else None), i
 
 
 @pytest.mark.parametrize(
