@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,8 @@ from netc.graph.bind import Outside, read_setting
 from netc.graph.elaborate import Elaborated, Imported, elaborate
 from netc.graph.model import Graph
 from netc.graph.shapes import with_sizes
-from netc.lower import inference
-from netc.plan import plan
+from netc.lower import folded, forward
+from netc.plan import PERSISTENT, plan
 from netc.resources import spec_path
 from netc.sizes import symbols
 from netc.syntax import ast
@@ -28,6 +28,10 @@ from netc.syntax.parse import parse, read
 from netc.train.keys import KEYS
 from netc.train.spec import TrainSpec, default_spec, train_spec
 from netc.train.step import training_step, value_and_grad
+
+Sizes = (
+    Mapping[str, tuple[int, ...]] | tuple[int, ...]
+)  # of one example: by the name of an input, or of the only one
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def find(name: str) -> Path:
 def load_file(
     name: str,
     settings: Mapping[str, str] | None = None,
-    sizes: Sequence[int] | None = None,
+    sizes: Sizes | None = None,
     only: str | None = None,
 ) -> Loaded:
     """Reads and compiles a file or a shipped spec.  Raises NetError only where it cannot be read at all."""
@@ -118,13 +122,14 @@ def load_text(
     text: str,
     path: str = "<text>",
     settings: Mapping[str, str] | None = None,
-    sizes: Sequence[int] | None = None,
+    sizes: Sizes | None = None,
     imports: Mapping[str, str] | None = None,
     only: str | None = None,
 ) -> Loaded:
     """Compiles a text.  `settings` are those of the command line: `classes`, `depth`, `train.batch`.
 
-    `sizes`, those of one example, go before the ones that a net of one input writes.  An `expect` is a claim
+    `sizes`, those of one example by the name of an input, go before the ones that a net writes; without a name
+    they are those of the only input of a net.  Nets that they do not fit stay as they are.  An `expect` is a claim
     about the net as its file has it, so it is not held against other settings and sizes.  `imports` are the texts of
     what it imports, which else are read from the folder of `path`.  With `only`, the name of a net, no other net and
     no train block of another is looked at, so that their mistakes are not found.
@@ -133,7 +138,7 @@ def load_text(
     budget.begin()
     file, found = parse(text, path)
     if sizes:
-        file = _resized(file, sizes)
+        file = _resized(file, sizes if isinstance(sizes, Mapping) else {"": sizes})
     report = Report()
     for diagnostic in found:
         report.add(diagnostic)
@@ -162,21 +167,20 @@ def _nets(file: ast.File) -> list[ast.Net]:
     return [item for item in file.items if isinstance(item, ast.Net)]
 
 
-def _resized(file: ast.File, sizes: Sequence[int]) -> ast.File:
-    """The file with `[N, *sizes]` as the input of every net that has one input."""
+def _resized(file: ast.File, sizes: Mapping[str, tuple[int, ...]]) -> ast.File:
+    """The file with other sizes of inputs in every net that they fit."""
+    settings = {i.parameter.name.id for i in file.items if isinstance(i, ast.Param)}
 
     def net(item: ast.Net) -> ast.Net:
-        inputs = [s for s in item.body if isinstance(s, ast.Input)]
-        if len(inputs) != 1:
-            return item
-        new = with_sizes(inputs[0], tuple(sizes))
-        return replace(item, body=tuple(new if s is inputs[0] else s for s in item.body))
+        inputs = [s.name.id for s in item.body if isinstance(s, ast.Input)]
+        only = {inputs[0]: sizes[""]} if len(inputs) == 1 and "" in sizes else {}
+        return with_sizes(item, {**sizes, **only}, settings)
 
     return replace(file, items=tuple(net(i) if isinstance(i, ast.Net) else i for i in file.items))
 
 
 def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> Memory | None:
-    """Bytes of inference and of training, as the plans of their programs place them.
+    """Bytes of prediction and of training, as the plans of their programs place them.
 
     None where a size is symbolic: what is not known cannot be planned.
     """
@@ -184,7 +188,16 @@ def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> M
         return None
     spec = spec or default_spec(graph)
     training = plan(training_step(graph, spec, batch)).peak_bytes if spec.losses else None
-    return Memory(plan(inference(graph, batch)).peak_bytes, training)
+    return Memory(_to_run(graph, batch), training)
+
+
+def _to_run(graph: Graph, batch: int) -> int:
+    """Bytes of a predictor: weights as they came and as they were folded, and the memory of both its programs."""
+    program = forward(graph, batch)
+    programs = folded(program)
+    stay = (i for p in (program, *programs) for i in p.inputs if i.role in PERSISTENT)
+    kept = {i.name: i.value.type.nbytes for i in stay}
+    return sum(kept.values()) + sum(p.arena_bytes + p.fed_bytes for p in map(plan, programs))
 
 
 def _option(name: str, value: str) -> str:

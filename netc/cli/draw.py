@@ -8,8 +8,9 @@ from typing import Literal
 
 import click
 
-from netc.cli.files import file_argument, input_option, net_option, only, read_net, set_option
+from netc.cli.files import file_argument, net_option, only, read_net, set_option
 from netc.cli.output import say
+from netc.cli.sizes import Sizes, check_sizes, input_option
 
 
 @click.command("draw", epilog="Without -o the picture is NET.svg in the current folder.  `-o -` prints DOT.")
@@ -33,7 +34,7 @@ def command(
     out: str | None,
     net: str | None,
     settings: Mapping[str, str],
-    sizes: tuple[int, ...] | None,
+    sizes: Sizes,
     depth: int | None,
     theme: Literal["paper", "dark"],
     rankdir: Literal["TB", "LR"],
@@ -48,7 +49,9 @@ def command(
     """
     from netc.draw import PictureError, TooLargeError, render, to_dot
 
-    graph = only(read_net(file, settings, sizes, net).must_be_right(), net).graph
+    compiled = only(read_net(file, settings, sizes, net).must_be_right(), net)
+    check_sizes({net or "": compiled}, sizes)
+    graph = compiled.graph
     path = Path(out or f"{graph.name}.svg")
     laid_out = out != "-" and path.suffix.lower() != ".dot"
     try:

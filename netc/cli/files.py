@@ -67,16 +67,6 @@ def _settings(ctx: click.Context, param: click.Parameter, values: Sequence[str])
     return out
 
 
-def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    if value is None:
-        return None
-    parts = value.lower().replace("×", "x").split("x")
-    if not 1 <= len(parts) <= 3 or not all(p.isdecimal() and len(p) <= 9 and int(p) > 0 for p in parts):
-        message = f"`{value}` is no size of one example; write 3x320x320, channels first, or 784"
-        raise click.BadParameter(message, ctx, param)
-    return tuple(int(p) for p in parts)
-
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 file_argument: Final = click.argument("file", type=NetFile(), metavar="FILE")
@@ -98,17 +88,6 @@ def set_option(command: F) -> F:
         multiple=True,
         callback=_settings,
         help="Set a parameter of the file or net (classes=10), or a setting of its train block (train.batch=128).",
-    )(command)
-
-
-def input_option(command: F) -> F:
-    """`--input 3x320x320`"""
-    return click.option(
-        "--input",
-        "sizes",
-        metavar="CxHxW",
-        callback=_sizes,
-        help="Sizes of one example, in place of those that the net's input has.",
     )(command)
 
 
@@ -135,7 +114,7 @@ def math_option(command: F) -> F:
 def read_net(
     file: str,
     settings: Mapping[str, str] | None = None,
-    sizes: Sequence[int] | None = None,
+    sizes: Mapping[str, tuple[int, ...]] | None = None,
     net: str | None = None,
 ) -> Loaded:
     """The file, or the one net of it that is asked for, compiled, whatever mistakes it has.

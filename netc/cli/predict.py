@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from netc.train.predictor import Predictor
+    from netc.types import TensorType
 
 SCHEMA: Final = "netc.predict/1"
 MAX_BYTES: Final = 4 << 30  # of one array
@@ -58,11 +59,11 @@ def command(run: Path, inputs: Sequence[Path], top: int, views: int, resize: boo
         model = load_model(run, train=False)
         _check_classifier(model, run)
         check_views(model, views)
-        shape = model.graph.inputs[0].type.dims_after(1)
+        taken = model.graph.inputs[0].type
         found: list[dict[str, Any]] = []
         for path in inputs:
             try:
-                chances = model.classify(_examples(path, shape, resize), views=views)  # (N, classes)
+                chances = model.classify(_examples(path, taken, resize), views=views)  # (N, classes)
             except ValueError as error:
                 raise DataError(f"{path}: {error}") from None
             found += [_named(path, i, row, top, model.source.classes) for i, row in enumerate(chances)]
@@ -100,21 +101,21 @@ def _named(
 # ---- Inputs ---------------------------------------------------------------------------------------------------------
 
 
-def _examples(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.float32]:
-    """The examples in a file, `(N, *shape)`.  Raises DataError where they do not fit the net."""
+def _examples(path: Path, taken: TensorType, resize: bool) -> NDArray[Any]:
+    """The examples in a file, as a net takes them.  Raises DataError where they do not fit the net."""
     from netc.train.bounded import sizes
     from netc.train.data import fit_examples
     from netc.train.dataset import as_floats
 
-    suffix = path.suffix.lower()
+    suffix, shape, whole = path.suffix.lower(), taken.dims_after(1), taken.dtype == "int"
     array = _array(path) if suffix in (".npy", ".npz") else _image(path, shape, resize)
-    x = as_floats(array)
+    x = array if whole else as_floats(array)
     single = [shape, shape[1:]] if shape[0] == 1 else [shape]  # a grey image may lack its channel
     one = x.shape in single or (len(shape) == 1 and x.ndim != 2 and x.size == shape[0]) or x.ndim == 0
     if one:
-        return fit_examples(f"{path}:", x[None], shape)
+        return fit_examples(f"{path}:", x[None], shape, whole=whole)
     found = f"{path}: an array of {sizes(x.shape)} is {plural(len(x), 'example')} of {sizes(x.shape[1:])}"
-    return fit_examples(f"{path}:", x, shape, found)
+    return fit_examples(f"{path}:", x, shape, found, whole=whole)
 
 
 def _array(path: Path) -> NDArray[Any]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netc.cli.files import chosen, file_argument, input_option, net_option, read_net, set_option
+from netc.cli.files import chosen, file_argument, net_option, read_net, set_option
 from netc.cli.output import complain, console, exit_code, is_terminal, say, say_json, show_diagnostics, width
+from netc.cli.sizes import Sizes, check_sizes, input_option
 
 if TYPE_CHECKING:
     from netc.analyze.report import NetReport
-    from netc.loading import Compiled, Loaded
+    from netc.loading import Compiled
 
 FORMATS = ("table", "json", "csv", "md")
 
@@ -51,7 +52,7 @@ def command(
     file: str,
     net: str | None,
     settings: Mapping[str, str],
-    sizes: tuple[int, ...] | None,
+    sizes: Sizes,
     batch: int,
     depth: int | None,
     form: str,
@@ -73,8 +74,7 @@ def command(
     """
     loaded = read_net(file, settings, sizes, net)
     nets = chosen(loaded, net)
-    if sizes:
-        _one_input(nets, loaded)
+    check_sizes(nets, sizes, failed=loaded.failed)
     try:
         if layer is not None:
             _explain(nets, layer)
@@ -92,13 +92,6 @@ def command(
         complain(f"{loaded.path} has no net")
         return 1
     return exit_code(loaded.diagnostics)
-
-
-def _one_input(nets: Mapping[str, Compiled], loaded: Loaded) -> None:
-    for name, compiled in nets.items():
-        count = len(compiled.graph.inputs)
-        if count != 1 and not loaded.failed:
-            raise click.UsageError(f"--input gives the sizes of one input, and {name} has {count}")
 
 
 def _show(reports: Sequence[NetReport], form: str, depth: int | None) -> None:

@@ -40,13 +40,15 @@ class Window:
 class Rise:
     """How an output index sees inputs that lie further apart than outputs, along one axis.
 
-    Index u sees ⌊(step·u + low) / over⌋ to ⌊(step·u + high) / over⌋.
+    Index u sees ⌊(step·u + low) / over⌋ to ⌊(step·u + high) / over⌋.  Where that is a hull, `writes` is exact: the
+    window of outputs that each input adds to, as a `Window` whose inputs are these outputs.
     """
 
     over: int
     low: int = 0
     high: int = 0
     step: int = 1
+    writes: Window | None = None
 
 
 Seen = Window | Rise

@@ -411,6 +411,60 @@ def test_a_table_from_training_to_its_figures(netc: Command) -> None:
     assert done.err == "error: table.csv: line 52, column 3 (`b`): `x` is no finite number\n"
 
 
+TEXTS = """
+net Texts {
+  input text: int[N, 6]
+  y = text -> embedding(20, 4) -> conv(8, 3) -> relu -> gap -> flatten -> dense(2)
+  output y
+}
+
+train Texts {
+  data npz("texts.npz")
+  target label: int[N]
+  loss [y, label] -> softmax_xent
+  metric [y, label] -> accuracy
+  optimizer adam(lr=0.01)
+  batch 10
+  epochs 2
+}
+"""
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint8, np.float64])
+def test_numbers_of_words_from_training_to_prediction(kind: type, netc: Command) -> None:
+    words = np.random.default_rng(1).integers(0, 20, (60, 6)).astype(kind)
+    Path("texts.net").write_text(TEXTS)
+    np.savez("texts.npz", x=words, y=(words == 7).any(axis=1).astype(int))
+    np.savetxt("texts.csv", np.c_[words, (words == 7).any(axis=1)], "%d", delimiter=",")
+    trained = netc("train", "texts.net")
+    assert (trained.code, trained.err) == (0, "")
+    from_table = netc("train", "texts.net", "--data", "texts.csv", "--out", "other")
+    assert (from_table.code, from_table.err) == (0, "")
+    assert records(Path("other")) == records(Path("runs/Texts"))
+    np.save("one.npy", words[0])
+    assert netc("predict", "runs/Texts", "one.npy").out.startswith("one.npy: ")
+
+
+def test_fractions_are_no_words(netc: Command) -> None:
+    Path("texts.net").write_text(TEXTS)
+    words = np.arange(120.0).reshape(20, 6) % 20
+    words[3, 2] = 1.5
+    np.savez("texts.npz", x=words, y=np.arange(20) % 2)
+    done = netc("train", "texts.net")
+    assert done.code == 1
+    assert "holds 1.5, and the net takes whole numbers" in done.err
+    np.savetxt("texts.csv", np.c_[words, np.arange(20) % 2], "%g", delimiter=",")
+    done = netc("train", "texts.net", "--data", "texts.csv")
+    assert (done.code, done.err.strip()) == (
+        1,
+        "error: texts.csv: line 4, column 3: 1.5, where the net takes whole numbers",
+    )
+    np.save("one.npy", words[3])
+    Path("texts.net").write_text(TEXTS.replace('npz("texts.npz")', 'csv("texts.csv", scale=2)'))
+    done = netc("train", "texts.net")
+    assert (done.code, "scale=2 would divide" in done.err) == (1, True)
+
+
 def test_a_folder_that_holds_something_is_left_alone(netc: Command) -> None:
     Path("run").mkdir()
     Path("run/mine").write_text("mine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -418,10 +419,65 @@ def test_input_needs_one_input(netc: Command) -> None:
     Path("two.net").write_text("net A {\n  input a: [N, 3]\n  input b: [N, 3]\n  y = a + b\n  output y\n}\n")
     done = netc("report", "two.net", "--input", "4")
     assert done.code == 2
-    assert "A has 2" in done.err
+    assert "A has 2 inputs; name the one that is meant, as --input a=3" in done.err
+    done = netc("report", "two.net", "--input", "c=4")
+    assert (done.code, "there is no input `c`; there is `a`, `b`" in done.err) == (2, True)
+    done = netc("report", "two.net", "--input", "a=4")
+    assert (done.code, "`+` needs equal shapes" in done.err) == (1, True)
+    done = netc("report", "two.net", "--input", "a=4", "--input", "b=4", "--json")
+    assert [i["shape"] for i in json.loads(done.out)["nets"][0]["inputs"]] == [["N", 4], ["N", 4]]
 
 
-def test_input_that_does_not_fit_is_told_at_the_layer(netc: Command) -> None:
-    done = netc("report", "lenet5", "--net", "LeNet5", "--input", "784")
-    assert done.code == 1
-    assert "needs a map [N, C, H, W] or [N, C, L], and gets [N, 784]" in done.err
+TWINS = """net Twins {
+  input a: [N, 3, H, W] where H >= 8, W % 8 == 0
+  input b: [N, 3, H, W]
+  p = a -> conv(4, 3, pad=1)
+  q = b -> conv(4, 7, pad=3)
+  y = p + q -> gap -> flatten
+  output y
+}
+"""
+
+
+def test_a_symbolic_net_of_several_inputs_is_filled_in(netc: Command) -> None:
+    Path("twins.net").write_text(TWINS)
+    assert "depends on H and W: --input a=3xHxW, in numbers, fills it in" in netc("report", "twins.net").out
+    ways = (("a=3x16x32",), ("b=3x16x32",), ("a=3x16x32", "b=3x16x32"))
+    for way in ways:
+        done = netc("report", "twins.net", "--json", *(part for s in way for part in ("--input", s)))
+        assert (done.code, done.err) == (0, "")
+        (net,) = json.loads(done.out)["nets"]
+        assert [i["shape"] for i in net["inputs"]] == [["N", 3, 16, 32]] * 2
+        assert net["totals"]["macs"] == 16 * 32 * 4 * 3 * (9 + 49)
+    done = netc("report", "twins.net", "--input", "a=3x16x33")
+    assert (done.code, "what `where` asks for does not hold" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        (("3x33",), "Twins has 2 inputs; name the one"),
+        (("b=3x33",), "`b` of Twins is [N, 3, H, W], so --input takes 3 sizes, and 3x33 has 2"),
+        (("a=3x8x8", "b=3x16x16"), "sizes of one name are equal, and 3x8x8 gives them two numbers"),
+        (("a=3x8x8", "a=3x8x8"), "give the sizes of each input once"),
+        (("a=3x8x8", "3x8x8"), "give the sizes of each input once"),
+        (("=3x8x8",), "is no size of one example"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [("report",), ("draw", "-o", "-"), ("bench", "--passes"), ("diff", "twins.net")]
+)
+def test_sizes_that_do_not_fit_are_wrong_usage(
+    command: Sequence[str], sizes: Sequence[str], said: str, netc: Command
+) -> None:
+    Path("twins.net").write_text(TWINS)
+    done = netc(*command, "twins.net", *(part for s in sizes for part in ("--input", s)))
+    assert (done.code, done.out) == (2, "")
+    assert said in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize("size", ["784", "1x28", "28x28"])
+def test_input_keeps_its_rank(size: str, netc: Command) -> None:
+    done = netc("report", "lenet5", "--net", "LeNet5", "--input", size)
+    assert (done.code, done.out) == (2, "")
+    assert "`image` of LeNet5 is [N, 1, 28, 28], so --input takes 3 sizes" in " ".join(done.err.split())

@@ -132,9 +132,8 @@ def check_sums(net: dict[str, Any]) -> None:
     if any(isinstance(size, str) for tensor in net["inputs"] for size in tensor["shape"][1:]):
         assert totals["infer_bytes"] is totals["train_bytes"] is None
         return
-    assert 0 < totals["infer_bytes"] <= totals["train_bytes"]
-    if totals["params"]:
-        assert totals["train_bytes"] > 4 * totals["params"]
+    # A predictor keeps folded weights beside those that they come from, which one step by sgd at batch 1 does not.
+    assert min(totals["infer_bytes"], totals["train_bytes"]) > 4 * totals["params"]
 
 
 def test_json_refuses_what_the_schema_does_not_have() -> None:
