@@ -229,11 +229,12 @@ def _run(model: Model, compiled: Compiled, data: Dataset, out: Path, origin: Ori
 
 def _draw(model: Model, out: Path) -> None:
     """The net as a picture; a machine that cannot draw can train."""
+    from netc.draw import TooLargeError
     from netc.train import folder
 
     try:
         folder.draw_net(out, model)
-    except MissingDependency as error:
+    except (MissingDependency, TooLargeError) as error:
         complain(f"the run has no {folder.PICTURE}: {error}", "warning")
 
 
