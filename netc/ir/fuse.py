@@ -44,6 +44,9 @@ class _Group:
     def type(self) -> TensorType:
         return self.members[0].outputs[0].type
 
+    def fits(self, readers: Readers) -> bool:
+        return len(self.members) + len(self.sums) <= MOST_MEMBERS and self.arrays(readers) <= MOST_ARRAYS
+
     def operands(self) -> list[Value]:
         """What the group reads and does not compute, each once."""
         own = {m.outputs[0] for m in self.members}
@@ -104,23 +107,28 @@ class _Fusion:
             return None
         for old in gone:
             self.line[old.place] = None
+            if old is not group:
+                self.group_of.update((m.outputs[0], group) for m in old.equations)
+                self.reading.update((v, group) for v in old.operands())
+        group.place = len(self.line)
         self.line.append(group)
-        self.group_of.update((m.outputs[0], group) for m in group.equations)
-        self.reading.update((v, group) for v in group.operands())
+        self.group_of[eq.outputs[0]] = group
+        self.reading.update((v, group) for v in eq.inputs if self.group_of.get(v) is not group)
         return group
 
     def _pointwise(self, eq: Equation) -> tuple[_Group, list[_Group]]:
-        """`eq` with the open groups that it reads, as many as stay within the limits."""
-        place = len(self.line)
-        group, joined = _Group([eq], place), list[_Group]()
+        """`eq` with the open groups that it reads, as many as stay within the limits; the first of them grows."""
+        members, sums, joined = [eq], list[Equation](), list[_Group]()
         for v in eq.inputs:
             other = self.group_of.get(v)
             if other is None or other.closed or other in joined or other.type != eq.outputs[0].type:
                 continue
-            wider = _Group([*other.members, *group.members], place, [*other.sums, *group.sums])
-            if len(wider.equations) <= MOST_MEMBERS and wider.arrays(self.readers) <= MOST_ARRAYS:
+            wider = _Group([*other.members, *members], 0, [*other.sums, *sums])
+            if wider.fits(self.readers):
                 joined.append(other)
-                group = wider
+                members, sums = wider.members, wider.sums
+        group = joined[0] if joined else _Group(members, 0)
+        group.members, group.sums = members, sums
         return group, joined
 
     def _sum(self, eq: Equation) -> tuple[_Group | None, list[_Group]]:
@@ -129,9 +137,10 @@ class _Fusion:
         other = self.group_of.get(x) or self.reading.get(x)
         if other is None or other.closed or other.type != x.type or x.type.rank < 2:
             return None, []
-        wider = _Group(other.members, len(self.line), [*other.sums, eq])
-        fits = len(wider.equations) <= MOST_MEMBERS and wider.arrays(self.readers) <= MOST_ARRAYS
-        return (wider, [other]) if fits else (None, [])
+        if not _Group(other.members, 0, [*other.sums, eq]).fits(self.readers):
+            return None, []
+        other.sums.append(eq)
+        return other, [other]
 
 
 def _readers(program: Program) -> Readers:

@@ -9,8 +9,8 @@ live at once becomes less.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final
 
@@ -18,7 +18,7 @@ from netc.ir.program import Equation, Program
 from netc.ops.fused import pointwise
 from netc.ops.primitive import Value
 
-_LARGE: Final = 1 / 64  # of what is live: a gradient below that is not worth a look
+_LARGE: Final = 1 / 32  # of what is live: a gradient below that is not worth a look
 
 
 def weights_late(program: Program) -> Program:
@@ -27,21 +27,24 @@ def weights_late(program: Program) -> Program:
     At the peak the largest of them that is there is moved, then at the next peak, until there is none or another peak
     is higher.  On the way it may stay as high: several gradients of one size are moved one after the other.
     """
-    best = line = list(program.equations)
-    peak, at = _peak(program, line)
-    lowest = peak
     pairs = sorted(_pairs(program), key=lambda pair: -_size(pair[0]))
+    if not pairs:
+        return program
+    needs = _needs(program)
+    best = line = list(program.equations)
+    peak, at = _peak(program, line, needs)
+    lowest = peak
     while peak <= lowest:
         place = {id(eq): i for i, eq in enumerate(line)}
         there = (
-            p for p in pairs if place[id(p[0])] <= at <= place[id(p[1])] and _size(p[0]) >= peak * _LARGE
+            p for p in pairs if _size(p[0]) >= peak * _LARGE and place[id(p[0])] <= at <= place[id(p[1])]
         )
         pair = next(there, None)
         if pair is None:
             break
         pairs.remove(pair)
         line = [eq for eq in line if eq is not pair[0] and eq is not pair[1]] + list(pair)
-        peak, at = _peak(program, line)
+        peak, at = _peak(program, line, needs)
         if peak < lowest:
             best, lowest = line, peak
     return replace(program, equations=tuple(best))
@@ -76,34 +79,57 @@ def _pairs(program: Program) -> list[tuple[Equation, Equation]]:
     return found
 
 
-def _peak(program: Program, equations: Sequence[Equation]) -> tuple[int, int]:
-    """The most bytes that are live at once in that order, if what updates an input is written over it, and where."""
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """Whose memory an equation reads, which it takes anew, and whether a result may be written over an operand."""
+
+    reads: tuple[Value, ...]
+    takes: tuple[Value, ...]
+    inside: bool
+
+
+def _needs(program: Program) -> dict[int, _Need]:
+    """By the identity of the equation.  What updates an input is written over it, so it takes nothing."""
     root: dict[Value, Value] = {}
-    last: dict[Value, int] = {}
-    for at, eq in enumerate(equations):
-        last.update((root.get(v, v), at) for v in eq.inputs)
+    for eq in program.equations:
         if eq.op.view:
             root[eq.outputs[0]] = root.get(eq.inputs[0], eq.inputs[0])
-        else:
-            last.update((out, at) for out in eq.outputs)
-    last.update((root.get(v, v), len(equations)) for v in program.outputs.values())
     updated = {root.get(new, new) for _, new in program.updates}
+    return {
+        id(eq): _Need(
+            tuple(dict.fromkeys(root.get(v, v) for v in eq.inputs)),
+            () if eq.op.view else tuple(out for out in eq.outputs if out not in updated),
+            pointwise(eq.op),
+        )
+        for eq in program.equations
+    } | {id(program): _Need(tuple(root.get(v, v) for v in program.outputs.values()), (), False)}
+
+
+def _peak(program: Program, equations: Sequence[Equation], needs: Mapping[int, _Need]) -> tuple[int, int]:
+    """The most bytes that are live at once in that order, and where."""
+    last: dict[Value, int] = {}
+    for at, eq in enumerate(equations):
+        need = needs[id(eq)]
+        for v in need.reads:
+            last[v] = at
+        for v in need.takes:
+            last[v] = at
+    last.update((v, len(equations)) for v in needs[id(program)].reads)
     made: set[Value] = set()
     change = [0] * (len(equations) + 2)
     for at, eq in enumerate(equations):
-        if eq.op.view:
+        need = needs[id(eq)]
+        if not need.takes:
             continue
-        mine = {root.get(v, v): v.type for v in eq.inputs}
-        over = [
-            t for v, t in mine.items() if v in made and last[v] == at
-        ]  # what a result may be written over
-        new = [out for out in eq.outputs if out not in updated]
-        for out in new:
-            inside = pointwise(eq.op) and out.type in over
-            if inside:
+        over = [v.type for v in need.reads if v in made and last[v] == at] if need.inside else []
+        for out in need.takes:
+            size = out.type.nbytes
+            within = out.type in over
+            if within:
                 over.remove(out.type)
-            change[at + inside] += out.type.nbytes
-            change[last[out] + 1] -= out.type.nbytes
-        made.update(new)
+            change[at + within] += size
+            change[last[out] + 1] -= size
+        made.update(need.takes)
     live = list(accumulate(change))
-    return max(live), live.index(max(live))
+    most = max(live)
+    return most, live.index(most)
