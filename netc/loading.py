@@ -10,7 +10,7 @@ from typing import Any
 
 from netc import budget
 from netc.analyze.backward import backward_flops
-from netc.analyze.expect import prove
+from netc.analyze.expect import look_into, prove
 from netc.analyze.facts import Facts, Memory
 from netc.analyze.report import NetReport
 from netc.errors import COMMAND_LINE, Diagnostic, NetError, Note, Report, Span, did_you_mean, nearest
@@ -158,6 +158,8 @@ def load_text(
         whole = not report.fails(graph.name, graph.span)
         if whole and not misread and not values and not sizes:
             prove(nets[name], graph, facts, report)
+        elif not values and not sizes:
+            look_into(nets[name], graph, report)
         compiled[name] = Compiled(graph, facts, spec, whole)
     diagnostics = report.sorted()
     return Loaded(path, text, file, compiled, given, diagnostics, found_there.texts, found_there.sources)

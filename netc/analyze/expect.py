@@ -13,6 +13,7 @@ from netc.analyze.receptive import Field
 from netc.errors import Diagnostic, Report
 from netc.graph.evaluate import Evaluator, Failed, TensorValue, compare
 from netc.graph.model import Graph
+from netc.graph.names import calls, walk
 from netc.layers import said
 from netc.sizes import Form, symbolic, symbols
 from netc.syntax import ast
@@ -56,21 +57,51 @@ def prove(net: ast.Net, graph: Graph, facts: Facts, report: Report) -> None:
     scope.update({name: TensorValue(node, graph.nodes[node].type) for name, node in graph.tensors.items()})
     for symbol in {s for n in graph.inputs for size in n.type.shape for s in symbols(size)}:
         scope.setdefault(symbol.name, symbolic(symbol))
-    labels = {n.name: n for n in graph.nodes if not n.scopes}
-    for name, node in labels.items():  # a label says what comes out of its layer
-        scope.setdefault(name, TensorValue(node.id, node.type))
+    for name, node in _labelled(graph).items():  # a label says what comes out of its layer or block
+        scope.setdefault(name, TensorValue(node, graph.nodes[node].type))
     claims = [s.claim for s in net.body if isinstance(s, ast.Expect)]
     for total in TOTALS:  # only what is asked for is computed; the others are known by name
         asked = any(total in _names(claim) for claim in claims)
         scope.setdefault(total, getattr(facts, total) if asked else None)
     unknown = frozenset(total for total in TOTALS if scope[total] is None)
-    at = Evaluator(report, scope, (), {"rf": _rf(facts), "shape": _shape})
+    at = Evaluator(report, scope, (), {"rf": _rf(facts), "shape": _shape}, _paths(graph))
     for statement in net.body:
         if isinstance(statement, ast.Expect):
             try:
                 _prove(statement, at, unknown)
             except Failed:
                 continue
+
+
+def look_into(net: ast.Net, graph: Graph, report: Report) -> None:
+    """Tells of names in the `expect` lines of a net that nothing has, where mistakes leave nothing to prove.
+
+    `conv2` may be a name that a layer would have, had it been made.
+    """
+    known = {"N", *TOTALS, *graph.settings, *graph.tensors, *_labelled(graph), *graph.lost}
+    known |= {s.name for n in graph.inputs for size in n.type.shape for s in symbols(size)}
+    at = Evaluator(report, dict.fromkeys(known))
+    made = {c.name.lower() for s in net.body if isinstance(s, ast.Assign) for c in calls(s.chain.steps)}
+    for statement in net.body:
+        for e in walk(statement.claim) if isinstance(statement, ast.Expect) else ():
+            if isinstance(e, ast.Name) and e.id not in known and e.id.rstrip("0123456789") not in made:
+                at.fail("E0201", f"unknown name `{e.id}`", e.span, help=at.near(e.id, known))
+
+
+def _labelled(graph: Graph) -> dict[str, int]:
+    """The layers and blocks of the net itself, by their names."""
+    found = {n.name: n.id for n in graph.nodes if not n.scopes}
+    return found | {name: node for name, node in graph.blocks.items() if "." not in name}
+
+
+def _paths(graph: Graph) -> Callable[[str], TensorValue | None]:
+    """`b1.conv2` is what comes out of that layer."""
+
+    def find(path: str) -> TensorValue | None:
+        node = graph.find(path)
+        return None if node is None else TensorValue(node, graph.nodes[node].type)
+
+    return find
 
 
 def _prove(statement: ast.Expect, at: Evaluator, unknown: AbstractSet[str]) -> None:

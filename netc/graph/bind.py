@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from netc.errors import Note, Span, plural
-from netc.graph.evaluate import Evaluator, Failed, LayerValue, hidden
+from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, hidden
 from netc.graph.frame import Names
 from netc.ir.program import Numbers, Own
 from netc.layers import LAYERS, ArgumentError, Layer, Word, said
@@ -19,51 +19,70 @@ from netc.syntax import ast
 TYPES: Final = ("int", "float", "bool", "str", "list", "layer")
 
 
-def match(call: ast.Call, names: Sequence[str], at: Evaluator, what: str) -> dict[str, ast.Argument]:
-    """Which argument goes to which name: positional ones first, in order."""
+def match(
+    call: ast.Call, names: Sequence[str], at: Evaluator, what: str
+) -> tuple[dict[str, ast.Argument], bool]:
+    """Which argument goes to which name, positional ones first, in order; and whether all of them go somewhere."""
     out: dict[str, ast.Argument] = {}
+    right = True
     for i, a in enumerate(call.arguments):
-        name = a.name
-        if name is None:
-            e = a.value
-            if (
-                isinstance(e, ast.Compare)
-                and e.op == "=="
-                and isinstance(e.left, ast.Name)
-                and e.left.id in names
-            ):
-                help = f"write one `=`: {e.left.id}=…"
-                raise at.fail(
-                    "E0203",
-                    f"`{e.left.id} == …` compares, and gives `{what}` true or false",
-                    a.span,
-                    help=help,
-                )
-            if any(b.name for b in call.arguments[:i]):
-                raise at.fail("E0206", "an argument without a name stands after one with a name", a.span)
-            if i >= len(names):
-                takes = f"takes {plural(len(names), 'argument')}" if names else "takes no arguments"
-                raise at.fail("E0206", f"`{what}` {takes}, and gets {len(call.arguments)}", a.span)
-            name = names[i]
-        if name not in names:
-            near = at.near(name, names)
-            listed = f"it takes {', '.join(names)}" if names else "it takes none"
-            raise at.fail("E0203", f"`{what}` has no argument `{name}`", a.span, help=near or listed)
-        if name in out:
-            first = Note(out[name].span, "given here first")
-            raise at.fail("E0204", f"`{name}` of `{what}` is given twice", a.span, notes=(first,))
-        out[name] = a
-    return out
+        try:
+            name = _name_of(i, a, call, names, at, what)
+            if name in out:
+                first = Note(out[name].span, "given here first")
+                raise at.fail("E0204", f"`{name}` of `{what}` is given twice", a.span, notes=(first,))
+            out[name] = a
+        except _Enough:
+            return out, False
+        except Failed:
+            right = False
+    return out, right
+
+
+class _Enough(Failed):
+    """What follows is wrong in the same way."""
+
+
+def _name_of(i: int, a: ast.Argument, call: ast.Call, names: Sequence[str], at: Evaluator, what: str) -> str:
+    """The name that an argument goes to; what fits none is told."""
+    if a.name is not None:
+        if a.name in names:
+            return a.name
+        near = at.near(a.name, names)
+        if (
+            isinstance(a.value, ast.Name | ast.Call)
+            and _name(a.value) in LAYERS
+            and _name(a.value) not in at.scope
+        ):
+            near = f"layers stand in a chain: {what}(…) -> {_name(a.value)}"
+        listed = f"it takes {', '.join(names)}" if names else "it takes none"
+        raise at.fail("E0203", f"`{what}` has no argument `{a.name}`", a.span, help=near or listed)
+    e = a.value
+    if isinstance(e, ast.Compare) and e.op == "==" and isinstance(e.left, ast.Name) and e.left.id in names:
+        message = f"`{e.left.id} == …` compares, and gives `{what}` true or false"
+        raise at.fail("E0203", message, a.span, help=f"write one `=`: {e.left.id}=…")
+    if any(b.name for b in call.arguments[:i]):
+        at.fail("E0206", "an argument without a name stands after one with a name", a.span)
+        raise _Enough
+    if i >= len(names):
+        takes = f"takes {plural(len(names), 'argument')}" if names else "takes no arguments"
+        at.fail("E0206", f"`{what}` {takes}, and gets {len(call.arguments)}", a.span)
+        raise _Enough
+    return names[i]
+
+
+def _name(e: ast.Name | ast.Call) -> str:
+    return e.id if isinstance(e, ast.Name) else e.name
 
 
 def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) -> dict[str, Any]:
     """The values of a dataclass whose fields are arguments, from a call that names it."""
-    given = match(call, [a.name for a in arguments], at, call.name)
+    given, right = match(call, [a.name for a in arguments], at, call.name)
     values: dict[str, Any] = {}
-    failed = False
+    failed = not right
     for argument in arguments:
         if argument.name not in given:
-            if argument.required:
+            if argument.required and right:  # else it may be what a wrong name meant
                 missing = f"it takes {', '.join(_signature(a) for a in arguments)}"
                 raise at.fail("E0205", f"`{call.name}` needs `{argument.name}`", call.span, help=missing)
             continue
@@ -184,20 +203,28 @@ def bind_parameters(
     call: ast.Call, parameters: Sequence[ast.Parameter], at: Evaluator, inside: Names, what: str
 ) -> dict[str, Any]:
     """The values of a block's parameters; defaults are evaluated in `inside`, the scope the block was written in."""
-    given = match(call, [p.name.id for p in parameters], at, what)
+    given, right = match(call, [p.name.id for p in parameters], at, what)
     values = ChainMap[str, Any]({}, inside)
     out: dict[str, Any] = {}
     for p in parameters:
         name = p.name.id
-        if name in given:
-            a = given[name]
-            out[name] = values[name] = typed(p, layer_or_value(p, a.value, at), a.value, at)
-        elif p.default is not None:
-            where = Evaluator(at.report, values, at.trace)
-            out[name] = values[name] = typed(p, layer_or_value(p, p.default, where), p.default, at)
-        else:
-            missing = f"it takes {', '.join(q.name.id for q in parameters)}"
-            raise at.fail("E0205", f"`{what}` needs `{name}`", call.span, help=missing)
+        try:
+            if name in given:
+                a = given[name]
+                value = typed(p, layer_or_value(p, a.value, at), a.value, at)
+            elif p.default is not None:
+                where = Evaluator(at.report, values, at.trace)
+                value = typed(p, layer_or_value(p, p.default, where), p.default, at)
+            elif right:
+                missing = f"it takes {', '.join(q.name.id for q in parameters)}"
+                raise at.fail("E0205", f"`{what}` needs `{name}`", call.span, help=missing)
+            else:  # it may be what a wrong name meant
+                raise Failed
+            out[name] = values[name] = value
+        except Failed:
+            right, values[name] = False, POISON
+    if not right:
+        raise Failed
     return out
 
 

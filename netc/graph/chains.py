@@ -40,6 +40,7 @@ class Chains:
     def __init__(self, report: Report) -> None:
         self.report = report
         self.nodes: list[Node] = []
+        self.blocks: dict[str, int] = {}  # the results of those that have one, by their paths
         self.expanded: set[Definition] = set()  # blocks that have been
         self.done = 0  # steps
         self.deep = 0  # chains and braces that are being expanded
@@ -383,7 +384,10 @@ class Chains:
         )
         for statement in block.body:
             self._block_statement(statement, inner)
-        return self._results(block, inner)
+        out = self._results(block, inner)
+        if isinstance(out, TensorValue):
+            self.blocks[".".join(s.name for s in inner.scopes)] = out.node
+        return out
 
     def _block_statement(self, statement: ast.BlockStatement, frame: Frame) -> None:
         match statement:

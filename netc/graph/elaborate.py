@@ -18,7 +18,7 @@ from netc.graph.count import TooMany, count
 from netc.graph.evaluate import POISON, Evaluator, Failed, TensorValue
 from netc.graph.frame import Definition, Frame, Home, new_name
 from netc.graph.model import Expansion, Graph, Node
-from netc.graph.names import calls, tensors
+from netc.graph.names import calls, labels, tensors
 from netc.graph.shapes import tensor_type
 from netc.graph.shared import SharedValue
 from netc.layers import LAYERS
@@ -265,7 +265,16 @@ def _net(
     tensors = {k: v.node for k, v in frame.scope.items() if isinstance(v, TensorValue)}
     out.expanded |= chains.expanded
     lost = frozenset(k for k, v in frame.scope.items() if v is POISON)
-    return Graph(net.name.id, net.doc, tuple(chains.nodes), outputs, tensors, settings, net.span, lost)
+    if report.fails(net.name.id, net.span):  # then a layer may be missing, and is told of
+        named = {n.name for n in chains.nodes if not n.scopes} | chains.blocks.keys()
+        lost |= {label for s in net.body for label in labels(_net_steps(s))} - named
+    return Graph(
+        net.name.id, net.doc, tuple(chains.nodes), outputs, tensors, settings, net.span, lost, chains.blocks
+    )
+
+
+def _net_steps(statement: ast.NetStatement) -> tuple[ast.Step, ...]:
+    return _steps(statement) if isinstance(statement, ast.Assign | ast.Shared) else ()
 
 
 def _statement(

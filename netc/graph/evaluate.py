@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, cast
 
 from netc import budget
 from netc.errors import Diagnostic, Note, Report, Span, did_you_mean
+from netc.graph.names import dotted
 from netc.graph.symbolic import arithmetic, ordered, same
 from netc.layers import LAYERS, Word, said
 from netc.sizes import Form, Size, floor_div
@@ -94,16 +95,23 @@ Facts = Mapping[str, Callable[["Evaluator", ast.Call], Any]]
 class Evaluator:
     """Evaluates expressions in a scope, reporting what is wrong with them.
 
-    `facts` are functions that only some places know: `rf(t)` in an `expect`.
+    `facts` are functions that only some places know: `rf(t)` in an `expect`; `paths` finds layers there by where they
+    stand: `b1.conv2`.
     """
 
     def __init__(
-        self, report: Report, scope: Namespace, trace: tuple[str, ...] = (), facts: Facts | None = None
+        self,
+        report: Report,
+        scope: Namespace,
+        trace: tuple[str, ...] = (),
+        facts: Facts | None = None,
+        paths: Callable[[str], TensorValue | None] | None = None,
     ):
         self.report = report
         self.scope = scope
         self.trace = trace
         self.facts: Facts = facts or {}
+        self.paths = paths
 
     def fail(
         self,
@@ -180,6 +188,8 @@ class Evaluator:
             raise Failed
 
     def _attribute(self, e: ast.Attribute) -> Any:
+        if self.paths and (path := dotted(e)) and (inner := self.paths(path)):
+            return inner
         value = self(e.of)
         if isinstance(value, TensorValue):
             axes = AXES[value.type.rank]

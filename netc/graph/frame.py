@@ -93,7 +93,9 @@ class Frame:
 
     def unused(self, read: set[str]) -> list[ast.Ident]:
         """What the body defines and nothing reads; a slip of the pen, told already, leaves nothing unused."""
-        slips = sorted(name for name in read if name not in self.scope)[:MOST_TOLD]
+        slips = sorted(name for name in read if name not in self.scope and name not in self.labels)[
+            :MOST_TOLD
+        ]
         used = read | {nearest(name, self.defined) for name in slips}
         return [
             ident

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from netc.errors import Span
@@ -117,7 +117,7 @@ class Graph:
     """A net with all blocks expanded, all sizes known but the batch.
 
     `tensors` are the names of the net's own scope, `settings` the values of its parameters and of the file's; `lost`
-    are names whose definition is wrong.
+    are names whose definition is wrong; `blocks` are the results of blocks, by their paths.
     """
 
     name: str
@@ -128,6 +128,7 @@ class Graph:
     settings: Mapping[str, Any]
     span: Span
     lost: frozenset[str] = frozenset()
+    blocks: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def inputs(self) -> tuple[Node, ...]:
@@ -138,8 +139,19 @@ class Graph:
         """The float type that the net computes in, which is that of its inputs."""
         return "f64" if any(n.type.dtype == "f64" for n in self.inputs) else "f32"
 
-    def node(self, tensor: str) -> Node:
-        return self.nodes[self.tensors[tensor]]
+    def find(self, name: str) -> int | None:
+        """The node that a name stands for: of a tensor of the net, or by its path that of a block or a layer."""
+        for known in (self.tensors, self.blocks):
+            if name in known:
+                return known[name]
+        return next((n.id for n in self.nodes if n.path == name), None)
+
+    def node(self, name: str) -> Node:
+        """The node that a name stands for, which must be there."""
+        found = self.find(name)
+        if found is None:
+            raise KeyError(name)
+        return self.nodes[found]
 
 
 def total(costs: Iterable[int | None]) -> int | None:

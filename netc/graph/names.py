@@ -25,6 +25,11 @@ def calls(steps: tuple[ast.Step, ...]) -> Iterator[ast.Call]:
                 yield from calls(step.otherwise)
 
 
+def labels(steps: Iterable[ast.Step]) -> Iterator[str]:
+    """Every label in a chain, whether its step is taken or not."""
+    return (part.label for step in steps for part in walk(step) if isinstance(part, ast.Labelled))
+
+
 def tensors(e: ast.Expr) -> set[str]:
     """The bare names in what stands before an arrow."""
     match e:
@@ -42,17 +47,30 @@ def mentioned(node: ast.Step | ast.Expr) -> set[str]:
     """Every name that a step or an expression may look up, those of layers and blocks too."""
     return {
         part.id if isinstance(part, ast.Name) else part.name
-        for part in _walk(node)
+        for part in walk(node)
         if isinstance(part, ast.Name | ast.Call)
     }
 
 
+def dotted(e: ast.Expr) -> str:
+    """`b1.conv2` as it is written; nothing for what is no path."""
+    match e:
+        case ast.Name():
+            return e.id
+        case ast.Attribute():
+            before = dotted(e.of)
+            return before and f"{before}.{e.name}"
+        case _:
+            return ""
+
+
 def asks_for_a_size(e: ast.Expr) -> bool:
     """Whether an expression may depend on the size of a tensor: `x.C`."""
-    return any(isinstance(part, ast.Attribute) for part in _walk(e))
+    return any(isinstance(part, ast.Attribute) for part in walk(e))
 
 
-def _walk(node: ast.Step | ast.Expr) -> Iterator[ast.Step | ast.Expr]:
+def walk(node: ast.Step | ast.Expr) -> Iterator[ast.Step | ast.Expr]:
+    """A step or an expression, and all that is in it."""
     todo = [node]
     while todo:
         yield (part := todo.pop())

@@ -11,6 +11,7 @@ from netc.graph.bind import bind_fields, bind_layer, bind_rule
 from netc.graph.evaluate import Evaluator, Failed
 from netc.graph.expansion import expansion
 from netc.graph.model import Graph
+from netc.graph.names import dotted
 from netc.graph.shapes import tensor_type
 from netc.layers import LAYERS, ArgumentError, Layer, LayerError, loss
 from netc.layers.activation import Sigmoid, Softmax
@@ -149,7 +150,8 @@ class _Reader:
         """Where no metric is asked for, a classifier of whole examples is measured by its accuracy."""
         first = self.losses[0]
         of_rows = (
-            first.operands[0] in self.graph.tensors and self.graph.node(first.operands[0]).type.rank == 2
+            self.graph.find(first.operands[0]) is not None
+            and self.graph.node(first.operands[0]).type.rank == 2
         )
         if isinstance(first.layer, loss.SoftmaxXent) and of_rows:
             return [Metric("accuracy", 1, (first.operands[0], first.operands[1]))]
@@ -282,17 +284,18 @@ class _Reader:
         names: list[str] = []
         types: list[TensorType] = []
         for item in items:
-            if not isinstance(item, ast.Name):
+            name = dotted(item)
+            if not name:
                 raise self.at.fail("E0209", "a tensor of the net or the target is named here", item.span)
-            if self.target and item.id == self.target[0]:
+            if self.target and name == self.target[0]:
                 types.append(self.target[1])
-            elif item.id in self.graph.tensors:
-                types.append(self.graph.node(item.id).type)
-            elif item.id not in self.lost:  # what is lost is told of where it is defined
+            elif self.graph.find(name) is not None:
+                types.append(self.graph.node(name).type)
+            elif name.split(".")[0] not in self.lost:  # what is lost is told of where it is defined
                 known = [*self.graph.tensors, *self.lost, *([self.target[0]] if self.target else [])]
-                help = self.at.near(item.id, known)
-                self.at.fail("E0201", f"unknown tensor `{item.id}`", item.span, help=help)
-            names.append(item.id)
+                help = self.at.near(name, known)
+                self.at.fail("E0201", f"unknown tensor `{name}`", item.span, help=help)
+            names.append(name)
         if len(types) < len(names):
             raise Failed
         return tuple(names), tuple(types)
@@ -309,7 +312,7 @@ class _Reader:
         except LayerError as error:
             help = error.help or self._mended(layer, names, types)
             raise self.at.fail(error.code, error.message, e.span, help=help) from None
-        first = self.graph.tensors.get(names[0])
+        first = self.graph.find(names[0])
         before = self.graph.nodes[first] if first is not None else None
         if before and before.layer and isinstance(before.layer, _OF_LOGITS.get(type(layer), ())):
             made = before.layer.kind

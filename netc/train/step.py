@@ -82,7 +82,9 @@ def scoring(graph: Graph, spec: TrainSpec, logits: str, batch: int, dtype: DType
 def _objective(graph: Graph, spec: TrainSpec, batch: int, b: Builder) -> Value:
     """Emits the net, its losses and metrics; the sum of the losses, which is the output `loss` too."""
     values = emit(graph, b, batch)
-    total = _judge(graph, spec, batch, b, {name: values[node] for name, node in graph.tensors.items()})
+    read = {name for term in (*spec.losses, *spec.metrics) for name in term.operands}
+    found = {name: graph.find(name) for name in sorted(read)}
+    total = _judge(graph, spec, batch, b, {name: values[i] for name, i in found.items() if i is not None})
     assert total is not None  # a spec has at least one loss, and all tensors are there
     return total
 

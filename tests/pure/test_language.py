@@ -342,3 +342,49 @@ def test_whole_numbers_stay_whole_or_are_refused(kind: str) -> None:
         assert (told.code, told.span.line) == ("E0301", 2 + len(types))
         assert told.message.startswith(f"`{kind}` does not compute with whole numbers, and gets int[N, ")
         assert "embedding" in told.help
+
+
+LABELS = """
+block B: x -> y {
+  h = x -> inner: conv(4, 3) -> relu
+  y = h -> conv(4, 3)
+}
+
+net A {
+  input x: [N, 3, 12, 12]
+  y = x -> c1: conv(4, 3) -> b1: B -> B
+  output y
+  expect rf(c1) == 3
+  expect rf(b1) == 7
+  expect rf(b1.inner) == 5
+  expect rf(b2.inner) == 9
+  expect shape(b1.inner) == [N, 4, 8, 8]
+  expect b1.inner.C == b1.C
+}
+
+train A {
+  target t: [N, 4, 6, 6]
+  loss [b1, t] -> mse
+  loss inner = [b1.conv1, t] -> mae
+}
+"""
+
+
+def test_labels_of_layers_and_blocks_name_what_comes_out_of_them() -> None:
+    found = load_text(LABELS).must_be_right()
+    spec = found.nets["A"].train
+    assert spec
+    assert [term.operands for term in spec.losses] == [("b1", "t"), ("b1.conv1", "t")]
+    x, t = np.ones((2, 3, 12, 12), np.float32), np.zeros((2, 4, 6, 6), np.float32)
+    model = netc.compile(netc.parse(LABELS), backend="numpy")
+    first = model.train_step(x, t)
+    assert model.train_step(x, t) < first
+    wrong = load_text(LABELS.replace("rf(b1.inner) == 5", "rf(b1.inner) == 6")).diagnostics
+    assert [d.message for d in wrong] == ["expected rf(b1.inner) == 6, and rf(b1.inner) is 5"]
+    missing = load_text(LABELS.replace("[b1.conv1,", "[b1.conv7,")).diagnostics
+    assert [d.message for d in missing] == ["unknown tensor `b1.conv7`"]
+
+
+def test_a_label_behind_a_mistake_is_no_second_one() -> None:
+    found = load_text(LABELS.replace("c1: conv(4, 3)", "c1: conv(4, 3, pading=1)"))
+    assert [d.code for d in found.diagnostics] == ["E0203"]

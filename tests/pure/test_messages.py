@@ -18,6 +18,8 @@ CASES = sorted(GOLDEN.glob("*.net"))
 
 
 SEVERAL = {
+    "every-wrong-argument": 9,
+    "expect-behind-a-mistake": 2,
     "four-mistakes": 4,
     "words-after-a-mistake": 3,
     "target-after-a-mistake": 1,
