@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from netc.ir.builder import Builder
-from netc.layers.args import Argument, Pad, arguments, written
+from netc.layers.args import Argument, Known, arguments, written
 from netc.ops.primitive import Value
 from netc.ops.windows import Padding, Pair, Sizes, reach, same_padding
 from netc.sizes import Size, Undecided, at_least, lowest, symbols
@@ -136,7 +136,7 @@ def need_known(kind: str, size: Size) -> int:
     return size
 
 
-def resolve_padding(pad: Pad, size: Sizes, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
+def resolve_padding(pad: Known, size: Sizes, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
     """The padding in numbers: `half` keeps the size at stride 1, `same` gives ⌈in / stride⌉."""
     if pad == "same":
         spans = [reach(k, d) for k, d in zip(kernel, dilation, strict=True)]
