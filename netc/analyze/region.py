@@ -25,7 +25,7 @@ from netc.layers.join import Concat
 from netc.sizes import Size
 
 SCHEMA: Final = "netc.rf/1"
-_INDEX: Final = re.compile(r"(.+?)\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]")
+_INDEX: Final = re.compile(r"(.+?)\[\s*(\d{1,10})\s*(?:,\s*(\d{1,10})\s*)?\]")
 Interval = tuple[int, int]  # first and last
 Ends = tuple[Interval, Interval] | None  # of rows and of columns
 

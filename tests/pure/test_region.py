@@ -228,6 +228,8 @@ def test_json(netc: Command) -> None:
         ("c3[4]", "an index of `c3` is a row and a column"),
         ("c3[10,0]", "`c3` has 10 rows, 0 to 9, and no 10"),
         ("c3[-1,0]", "write it as"),
+        (f"c3[{'9' * 5000},1]", "9,1]` is no index of a layer; write it as"),
+        ("c3[9999999999,1]", "and no 9999999999"),
         ("dense1[0,0]", "is no feature map"),
     ],
 )
@@ -235,6 +237,7 @@ def test_wrong_places(place: str, said: str, netc: Command) -> None:
     done = netc("report", GOLDEN / "lenet.net", "--rf", place)
     assert done.code == 2
     assert said in " ".join(done.err.split())
+    assert len(done.err) < 500
     (net,) = load_file(str(GOLDEN / "lenet.net")).nets.values()
     with pytest.raises(NoRegion):
         region(net.facts, place)
