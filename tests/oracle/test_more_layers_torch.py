@@ -260,3 +260,34 @@ def test_four_sides_of_a_line_are_refused() -> None:
     (error,) = found.value.diagnostics
     assert (error.code, error.help) == ("E0311", "write its two ends: pad=(left, right)")
     assert "`pad` is ((0, 0), (2, 2))" in error.message
+
+
+HANGING = [
+    ("maxpool(2, round=ceil)", lambda x: F.max_pool2d(x, 2, ceil_mode=True)),
+    ("maxpool(3, stride=3, round=ceil)", lambda x: F.max_pool2d(x, 3, 3, ceil_mode=True)),
+    ("maxpool(4, stride=3, pad=1, round=ceil)", lambda x: F.max_pool2d(x, 4, 3, 1, ceil_mode=True)),
+    ("maxpool(2, stride=4, dilation=3, round=ceil)", lambda x: F.max_pool2d(x, 2, 4, 0, 3, ceil_mode=True)),
+    ("avgpool(3, round=ceil)", lambda x: F.avg_pool2d(x, 3, ceil_mode=True)),
+    ("avgpool(3, round=ceil, count_pad=false)", lambda x: F.avg_pool2d(x, 3, ceil_mode=True)),
+    ("pool(3, l2, round=ceil)", lambda x: F.lp_pool2d(F.pad(x, (0, 2, 0, 2)), 2.0, 3)),
+]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cpu"])
+@pytest.mark.parametrize("at", range(len(HANGING)))
+def test_a_window_may_hang_over_a_map_that_is_smaller(at: int, backend: str) -> None:
+    source, wanted = HANGING[at]
+    net = netc.parse(f"net A {{\n  input x: [N, 2, 1, 4]\n  y = x -> {source}\n  output y\n}}\n")
+    x = np.random.default_rng(0).standard_normal((3, 2, 1, 4)).astype(np.float32)
+    out = netc.compile(net, train=False, backend=backend).predict(x)
+    np.testing.assert_allclose(out, wanted(torch.from_numpy(x)).numpy(), rtol=1e-5)
+
+
+def test_a_window_that_begins_no_row_is_refused() -> None:
+    """As PyTorch: ⌈(1 − 3) / 2⌉ + 1 = 0 windows."""
+    with pytest.raises(netc.NetError, match="E0302"):
+        netc.parse(
+            "net A {\n  input x: [N, 2, 1, 4]\n  y = x -> maxpool(3, stride=2, round=ceil)\n  output y\n}\n"
+        )
+    with pytest.raises(RuntimeError):
+        F.max_pool2d(torch.zeros(1, 2, 1, 4), 3, 2, ceil_mode=True)
