@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from netc.analyze.figures import exact, pair, size, times
 from netc.analyze.report import NetReport, net_dict
-from netc.analyze.table import symbolic_text
+from netc.analyze.table import assumed_text, symbolic_text
 from netc.graph.model import Node, total
 
 CSV: Final = (
@@ -58,7 +58,9 @@ def _net(report: NetReport) -> str:
     rule = ["---" if title in ("name", "layer") else "---:" for title in titles]
     table = [titles, rule, *rows]
     held = (
-        f", {size(m.infer)} to run and {size(m.train)} to train at a batch of {report.batch:,}" if m else ""
+        f", {size(m.infer)} to run and {size(m.train)} to train at a batch of {report.batch:,}{assumed_text(report)}"
+        if m
+        else ""
     )
     totals = (
         f"{f.params:,} parameters and {f.state:,} numbers of state, {exact(f.macs)} MACs, {exact(f.flops)} FLOPs "

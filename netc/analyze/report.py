@@ -25,13 +25,14 @@ class NetReport:
 
     `memory` is None where the net has mistakes or a symbolic size, so that there is no program to measure.
     `backward` are FLOPs of the backward pass by the path of the layer, where they are asked for; each is None where
-    a size is symbolic.
+    a size is symbolic.  `assumed` is what training is counted by where the file does not say.
     """
 
     facts: Facts
     memory: Memory | None
     batch: int = 1
     backward: Mapping[str, int | None] | None = None
+    assumed: str = ""
 
     @property
     def graph(self) -> Graph:

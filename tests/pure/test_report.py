@@ -387,3 +387,14 @@ def test_args_have_what_a_layer_says_of_its_weights() -> None:
     assert (fixed["weight"], fixed["frozen"]) == ([[1, -1]], True)
     assert drawn["init"] == "normal(0.1)"
     assert not {"weight", "frozen", "init"} & plain.keys()
+
+
+def test_training_that_is_assumed_is_named() -> None:
+    """Without a train block: memory to train depends on the loss, and may be less than memory to run."""
+    text = "net A {\n  input x: [N, 3]\n  y = x -> dense(4)\n  output y\n}\n"
+    (plain,) = load_text(text).must_be_right().nets.values()
+    said = "at a batch of 1 example; without a train block, by sgd on softmax_xent of y"
+    assert said in table_text(plain.report())
+    block = "train A {\n  target t: [N, 4]\n  loss [y, t] -> mse\n}\n"
+    (told,) = load_text(text + block).must_be_right().nets.values()
+    assert "without a train block" not in table_text(told.report())
