@@ -57,7 +57,13 @@ class Compiled:
             back = backward_flops(value_and_grad(self.graph, spec, 1, fused=False))
         elif backward:  # a symbolic size decides, or there is no loss
             back = {f"{self.graph.name}.{n.path}": None for n in self.graph.nodes}
-        return NetReport(self.facts, memory, batch, back)
+        return NetReport(self.facts, memory, batch, back, "" if self.train else _assumed(spec))
+
+
+def _assumed(spec: TrainSpec) -> str:
+    """What trains a net of which nothing is said: `sgd on softmax_xent of logits`; nothing where nothing can."""
+    losses = ", ".join(f"{t.layer.kind} of {t.operands[0]}" for t in spec.losses)
+    return f"{spec.optimizer.kind} on {losses}" if losses else ""
 
 
 @dataclass(frozen=True)

@@ -31,15 +31,22 @@ def by_dims(name: str, x: Tensor) -> Any:
     return getattr(F, f"{name}{dims(x)}d")
 
 
+def by_axis(pad: Any, x: Tensor) -> Any:
+    """The two ends of each axis: of two numbers a map has one an axis, and a line one an end."""
+    if isinstance(pad, tuple) and isinstance(pad[0], int):
+        return ((pad[0], pad[0]), (pad[1], pad[1])) if dims(x) == 2 else ((0, 0), pad)
+    return pad
+
+
 def sides(pad: Any, x: Tensor) -> tuple[int, ...]:
     """Padding in the order of `F.pad`: the last axis first."""
-    return tuple(side for ends in reversed(of(pad, x)) for side in ends)
+    return tuple(side for ends in reversed(of(by_axis(pad, x), x)) for side in ends)
 
 
 def padding(layer: Any, x: Tensor, stride: Any) -> tuple[int, ...]:
     dilation = getattr(layer, "dilation", (1, 1))
     size = x.shape[2:] if dims(x) == 2 else (x.shape[2], x.shape[2])
-    return sides(resolve_padding(layer.pad, size, layer.kernel, stride, dilation), x)
+    return sides(resolve_padding(by_axis(layer.pad, x), size, layer.kernel, stride, dilation), x)
 
 
 def conv(layer: Any, x: list[Tensor], w: Weights, training: bool, name: str = "weight") -> Tensor:
@@ -58,7 +65,7 @@ def separable(layer: Any, x: list[Tensor], w: Weights, training: bool) -> Tensor
 
 def conv_transpose(layer: Any, x: list[Tensor], w: Weights, training: bool) -> Tensor:
     (x0,) = x
-    pads = of(layer.pad, x0)
+    pads = of(by_axis(layer.pad, x0), x0)
     even = all(before == after for before, after in pads)
     f = by_dims("conv_transpose", x0)
     args = x0, w["weight"], w.get("bias"), of(layer.stride, x0)

@@ -44,11 +44,18 @@ MOST_ITEMS: Final = 8  # of a list that a message shows
 TOTALS: Final = ("params", "macs", "flops", "depth", "memory")
 
 
+class Square(int):
+    """Height and width that agree: equal to the one number, and to the pair."""
+
+
 def _square(sides: tuple[int | Fraction, ...] | None) -> Any:
     """One number where height and width agree, or for a length; `whole` where it is the whole input."""
     if sides is None:
         return "whole"
-    return sides[0] if len(set(sides)) == 1 else sides
+    first, *others = sides
+    if any(side != first for side in others):
+        return sides
+    return Square(first) if others and isinstance(first, int) else first
 
 
 def prove(net: ast.Net, graph: Graph, facts: Facts, report: Report) -> None:
@@ -113,7 +120,7 @@ def _prove(statement: ast.Expect, at: Evaluator, unknown: AbstractSet[str]) -> N
     for total in sorted(_names(claim) & unknown):
         help = "leave the claim out, or write an input whose sizes are numbers"
         raise at.fail("E0308", f"`{total}` depends on a symbolic size", claim.span, help=help)
-    left, right = _plain(at(claim.left)), _plain(at(claim.right))
+    left, right = _alike(_plain(at(claim.left)), _plain(at(claim.right)))
     if not compare(claim.op, left, right, claim, at):
         found = f"{_text(claim.left)} is {_figure(left)}"
         message = f"expected {_text(claim.left)} {claim.op} {_figure(right)}, and {found}"
@@ -135,6 +142,15 @@ def _names(e: ast.Expr) -> set[str]:
 
 def _plain(value: Any) -> Any:
     return value.parts["size"] if isinstance(value, FieldFact) else value
+
+
+def _alike(left: Any, right: Any) -> tuple[Any, Any]:
+    """A square and a pair as two pairs."""
+    if isinstance(left, Square) and isinstance(right, tuple):
+        return (left, left), cast("Any", right)
+    if isinstance(right, Square) and isinstance(left, tuple):
+        return cast("Any", left), (right, right)
+    return left, right
 
 
 def _text(e: ast.Expr) -> str:

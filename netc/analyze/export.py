@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from netc.analyze.figures import exact, pair, size, times
 from netc.analyze.report import NetReport, net_dict
-from netc.analyze.table import symbolic_text
-from netc.graph.model import Node
+from netc.analyze.table import assumed_text, symbolic_text
+from netc.graph.model import Node, total
 
 CSV: Final = (
     "net", "path", "kind", "layer", "inputs", "shape", "params", "macs", "flops", "bytes",
     "field", "stride", "pad", "line",
 )  # fmt: skip
+_BACK: Final = "backward_flops"  # the last column, where it is asked for
 _MARKDOWN: Final = ("name", "layer", "output", "parameters", "MACs", "field", "stride", "pad", "memory")
 
 
@@ -22,10 +23,11 @@ def csv_text(reports: Iterable[NetReport]) -> str:
     import csv
     from io import StringIO
 
-    out = StringIO()
+    out, told = StringIO(), list(reports)
+    columns = (*CSV, _BACK) if any(report.backward is not None for report in told) else CSV
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV)
-    for report in reports:
+    writer.writerow(columns)
+    for report in told:
         for node, layer in _layers(report):
             rf = _known(layer["rf"])
             row = {
@@ -40,7 +42,7 @@ def csv_text(reports: Iterable[NetReport]) -> str:
                 "pad": pair(rf.get("pad")),
                 "line": layer["span"]["line"],
             }
-            writer.writerow([row[name] for name in CSV])
+            writer.writerow([row[name] for name in columns])
     return out.getvalue()
 
 
@@ -51,16 +53,21 @@ def markdown_text(reports: Iterable[NetReport]) -> str:
 
 def _net(report: NetReport) -> str:
     f, m = report.facts, report.memory
+    titles = _MARKDOWN if report.backward is None else (*_MARKDOWN, "backward FLOPs")
     rows = [_row(node, layer) for node, layer in _layers(report)]
-    rule = ["---" if title in ("name", "layer") else "---:" for title in _MARKDOWN]
-    table = [_MARKDOWN, rule, *rows]
+    rule = ["---" if title in ("name", "layer") else "---:" for title in titles]
+    table = [titles, rule, *rows]
     held = (
-        f", {size(m.infer)} to run and {size(m.train)} to train at a batch of {report.batch:,}" if m else ""
+        f", {size(m.infer)} to run and {size(m.train)} to train at a batch of {report.batch:,}{assumed_text(report)}"
+        if m
+        else ""
     )
     totals = (
         f"{f.params:,} parameters and {f.state:,} numbers of state, {exact(f.macs)} MACs, {exact(f.flops)} FLOPs "
         f"(one MAC is two FLOPs){held}."
     )
+    if report.backward is not None:
+        totals += f"  All gradients take {exact(total(report.backward.values()))} FLOPs, the loss's too."
     doc = [report.graph.doc, ""] if report.graph.doc else []
     lines = [f"| {' | '.join(_cell(c) for c in row)} |" for row in table]
     missing = ["", f"{symbolic_text(report)}."] if report.symbols else []
@@ -74,6 +81,7 @@ def _row(node: Node, layer: Mapping[str, Any]) -> list[str]:
     return [
         node.path, f"`{node.describe()}`", shape, *figures,
         _field(rf), pair(rf.get("stride")), pair(rf.get("pad")), size(layer["bytes"]),
+        *([exact(layer[_BACK])] if _BACK in layer else []),
     ]  # fmt: skip
 
 

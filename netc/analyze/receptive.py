@@ -131,11 +131,11 @@ def is_row(t: TensorType) -> bool:
     return t.rank == 2 and t.dtype == "int"
 
 
-def fields(graph: Graph) -> tuple[Field | None, ...]:
-    """The field of every node; None where no feature map flows into it."""
+def fields(graph: Graph, of: Node | None = None) -> tuple[Field | None, ...]:
+    """The field of every node; None where no feature map flows into it.  With `of`, as if that were the only input."""
     out: list[Field | None] = []
     for node in graph.nodes:
-        out.append(_field(node, graph, out))
+        out.append(_field(node, graph, out) if node.layer or of in (None, node) else None)
     return tuple(out)
 
 
@@ -181,6 +181,8 @@ def _in_a_row(node: Node, graph: Graph, known: list[Field | None]) -> list[Field
     height = node.layer.axis == "H"
     out: list[Field | None] = []
     start = 0
+    if not any(known):
+        return known
     for i, field in zip(node.inputs, known, strict=True):
         shifts = Window(1, 1, start if height else 0), Window(1, 1, 0 if height else start)
         out.append(field and _through(field, *shifts))

@@ -8,7 +8,7 @@ seen, as bits, and every layer hands them on.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from netc.analyze.advice.study import LARGEST, Masks, tapped
 from netc.analyze.explain import find
 from netc.analyze.facts import Facts
 from netc.analyze.figures import pair, times
-from netc.analyze.receptive import Field, is_row, sight_of, space
+from netc.analyze.receptive import Field, fields, is_row, sight_of, space
 from netc.analyze.rows import said
 from netc.errors import did_you_mean
 from netc.graph.model import Graph, Node
@@ -25,8 +25,9 @@ from netc.layers.join import Concat
 from netc.sizes import Size
 
 SCHEMA: Final = "netc.rf/1"
-_INDEX: Final = re.compile(r"(.+?)\[\s*(\d+)\s*(?:,\s*(\d+)\s*)?\]")
+_INDEX: Final = re.compile(r"(.+?)\[\s*(\d{1,10})\s*(?:,\s*(\d{1,10})\s*)?\]")
 Interval = tuple[int, int]  # first and last
+Ends = tuple[Interval, Interval] | None  # of rows and of columns
 
 
 class NoRegion(Exception):
@@ -38,7 +39,8 @@ class Region:
     """What index (row, column), or (position,) of what has a length alone, of a layer sees.
 
     `ends` are by the formula, one an axis, None where only paths that see all lead to it; `inside` gives for each
-    input map the part of it that is seen, None where that is nothing.
+    input map that flows into it the part of it that is seen, None where that is nothing.  `whole` are the inputs that
+    are seen by paths that see all, which may be others.
     """
 
     net: str
@@ -47,6 +49,7 @@ class Region:
     field: Field
     ends: tuple[Interval, ...] | None
     inside: tuple[tuple[Node, tuple[Interval, ...] | None], ...]
+    whole: tuple[Node, ...] = ()
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -79,12 +82,14 @@ def region(facts: Facts, asked: str) -> Region:
         if isinstance(side, int) and i >= side:
             raise NoRegion(f"`{node.path}` has {side} {what}, 0 to {side - 1}, and no {i}")
     row, column = index if len(index) == 2 else (0, *index)
-    found = field.at(row, column)
-    maps = [n for n in graph.inputs if len(space(n.type)) == len(size)]
-    inside = _inside(graph, node, (row, column), maps, found)
-    part = slice(1 if field.line else 0, 2)
-    cut = tuple((n, seen and seen[part]) for n, seen in zip(maps, inside, strict=True))
-    return replace(made, ends=found and found[part], inside=cut)
+    ends, part = field.at(row, column), slice(1 if field.line else 0, 2)
+    own = {n.id: fields(graph, n)[node.id] for n in graph.inputs}
+    reaching = [(n, f) for n in graph.inputs if (f := own[n.id])]
+    maps = [(n, f.at(row, column)) for n, f in reaching if f.axes and len(space(n.type)) == len(size)]
+    inside = tuple((n, seen and seen[part]) for n, seen in _inside(graph, node, (row, column), maps))
+    return replace(
+        made, ends=ends and ends[part], inside=inside, whole=tuple(n for n, f in reaching if f.whole)
+    )
 
 
 # ---- Step by step ---------------------------------------------------------------------------------------------------
@@ -94,21 +99,18 @@ def _inside(
     graph: Graph,
     node: Node,
     index: tuple[int, int],
-    maps: Sequence[Node],
-    ends: tuple[Interval, Interval] | None,
-) -> list[tuple[Interval, Interval] | None]:
-    """For each input map the first and last row and column that are seen; the formula's, cut off, where a size is not
+    maps: Sequence[tuple[Node, Ends]],
+) -> Iterator[tuple[Node, Ends]]:
+    """For each input map the first and last row and column that are seen; its formula's, cut off, where a size is not
     known or huge.
     """
     found = _seen(graph, node, index)
-    out: list[tuple[Interval, Interval] | None] = []
-    for image in maps:
+    for image, ends in maps:
         if found is None:
-            out.append(_cut(image, ends))
+            yield image, _cut(image, ends)
             continue
         rows, columns = found.get(image.id, (0, 0))
-        out.append((_hull(rows), _hull(columns)) if rows and columns else None)
-    return out
+        yield image, (_hull(rows), _hull(columns)) if rows and columns else None
 
 
 def _hull(mask: int) -> Interval:
@@ -120,7 +122,7 @@ def _hull(mask: int) -> Interval:
     return (mask & -mask).bit_length() - 1, mask.bit_length() - 1
 
 
-def _cut(image: Node, ends: tuple[Interval, Interval] | None) -> tuple[Interval, Interval] | None:
+def _cut(image: Node, ends: Ends) -> Ends:
     out: list[Interval] = []
     if ends is None:
         return None
@@ -233,6 +235,7 @@ def _sides(image: Node) -> tuple[int, int] | None:
 
 def region_dict(r: Region) -> dict[str, Any]:
     """One of the regions of `netc report --rf … --json`; intervals are first and last index."""
+    parts = [n for n, _ in r.inside]
     return {
         "net": r.net,
         "layer": r.node.path,
@@ -241,7 +244,8 @@ def region_dict(r: Region) -> dict[str, Any]:
         **_intervals(r, r.ends),
         "aligned": r.field.aligned,
         "global": r.field.whole,
-        "inputs": [{"name": n.name, **_intervals(r, seen)} for n, seen in r.inside],
+        "inputs": [{"name": n.name, **_intervals(r, seen), "global": n in r.whole} for n, seen in r.inside]
+        + [{"name": n.name, **_intervals(r, None), "global": True} for n in r.whole if n not in parts],
     }
 
 
@@ -260,7 +264,9 @@ def region_text(r: Region) -> str:
         rows.append(("", moves if r.field.aligned else f"{moves}; the hull of paths that differ"))
         rows += [(n.name, _of(r, n, seen)) for n, seen in r.inside]
     if r.field.whole:
-        rows.append(("whole" if not r.ends else "and", "the whole input, by a path that sees all"))
+        several = len({n.id for n in (*r.whole, *(n for n, _ in r.inside))}) > 1
+        which = "whole " + " and ".join(f"`{n.name}`" for n in r.whole) if several else "whole input"
+        rows.append(("whole" if not r.ends else "and", f"the {which}, by a path that sees all"))
     lead = max(len(name) for name, _ in rows) + 2
     return "\n".join([*out, *(f"{name:<{lead}}{text}" for name, text in rows)])
 

@@ -11,6 +11,7 @@ from netc.analyze.facts import Facts, Memory
 from netc.analyze.receptive import Field
 from netc.errors import Span
 from netc.graph.model import Graph, Node, total
+from netc.ir.program import Own
 from netc.layers.base import Layer
 from netc.sizes import Form, symbols
 from netc.types import ITEM_BYTES, Shape
@@ -24,13 +25,14 @@ class NetReport:
 
     `memory` is None where the net has mistakes or a symbolic size, so that there is no program to measure.
     `backward` are FLOPs of the backward pass by the path of the layer, where they are asked for; each is None where
-    a size is symbolic.
+    a size is symbolic.  `assumed` is what training is counted by where the file does not say.
     """
 
     facts: Facts
     memory: Memory | None
     batch: int = 1
     backward: Mapping[str, int | None] | None = None
+    assumed: str = ""
 
     @property
     def graph(self) -> Graph:
@@ -104,7 +106,7 @@ def _layer(node: Node, layer: Layer, graph: Graph, field: Field | None) -> dict[
         "name": node.name,
         "kind": node.kind,
         "path": f"{graph.name}.{node.path}",
-        "args": arguments(layer),
+        "args": arguments(layer) | _own(node.own),
         "inputs": [graph.nodes[i].path for i in node.inputs],
         "shape": _shape(node.type.shape),
         "params": e.params,
@@ -121,6 +123,12 @@ def arguments(layer: Layer) -> dict[str, Any]:
     values = layer.settings()
     meant = {a.name: values.get(a.default_text) for a in layer.arguments() if values[a.name] is None}
     return {name: _plain(value) for name, value in (values | meant).items()}
+
+
+def _own(own: Own) -> dict[str, Any]:
+    """What the layer says of its weights, where it says something: the rule that draws them, or the numbers."""
+    said = {"init": own.rule and str(own.rule), "frozen": own.frozen or None, "weight": _plain(own.weight)}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:

@@ -209,7 +209,7 @@ def _totals(report: NetReport) -> list[tuple[str, str]]:
         (
             "memory",
             f"{size(m.infer)} to run and {size(m.train)} to train, weights included, kernels' scratch not, "
-            f"at a batch of {report.batch:,} example{examples}"
+            f"at a batch of {report.batch:,} example{examples}{assumed_text(report)}"
             if m
             else f"{UNKNOWN} to run and {UNKNOWN} to train"
             if report.symbols
@@ -224,6 +224,11 @@ def _totals(report: NetReport) -> list[tuple[str, str]]:
         *_last_map(report),
         *([("sizes", symbolic_text(report))] if report.symbols else []),
     ]
+
+
+def assumed_text(report: NetReport) -> str:
+    """What trains a net without a train block, for memory depends on it."""
+    return f"; without a train block, by {report.assumed}" if report.assumed and report.memory else ""
 
 
 def symbolic_text(report: NetReport) -> str:

@@ -118,6 +118,7 @@ def _show(reports: Sequence[NetReport], form: str, depth: int | None) -> None:
 def _region(nets: Mapping[str, Compiled], place: str, form: str) -> None:
     """Told of every net that has such a layer; wrong usage where none has."""
     from netc.analyze.region import SCHEMA, NoRegion, Region, region, region_dict, region_text
+    from netc.errors import short
 
     if form not in ("table", "json"):
         raise click.UsageError(f"--rf has no {form}; it prints text, or --json")
@@ -129,7 +130,7 @@ def _region(nets: Mapping[str, Compiled], place: str, form: str) -> None:
         except NoRegion as error:
             wrong = wrong or str(error)
     if not found:
-        raise click.UsageError(wrong)
+        raise click.UsageError(short(wrong))
     if form == "json":
         regions = [region_dict(r) for r in found]
         say_json({"schema": SCHEMA, "regions": regions})
@@ -139,11 +140,11 @@ def _region(nets: Mapping[str, Compiled], place: str, form: str) -> None:
 
 def _explain(nets: Mapping[str, Compiled], layer: str) -> None:
     from netc.analyze.explain import explain, find
-    from netc.errors import did_you_mean
+    from netc.errors import did_you_mean, short
 
     found = [(c, node) for c in nets.values() if (node := find(c.graph, layer))]
     if not found and nets:
         paths = [n.path for c in nets.values() for n in c.graph.nodes]
         near = did_you_mean(layer, paths)
-        raise click.UsageError(f"there is no layer `{layer}`; {near or 'the report names them all'}")
+        raise click.UsageError(short(f"there is no layer `{layer}`; {near or 'the report names them all'}"))
     say("\n\n".join(explain(c.facts, node) for c, node in found))

@@ -16,7 +16,9 @@ from typing import Any, Final, Literal, cast
 from netc.errors import visible
 from netc.ops.windows import Padding, Pair
 
-Pad = Padding | Literal["half", "same"]
+Sides = Padding | Pair  # ((top, bottom), (left, right)); (height, width) of a map, (left, right) of a line
+Known = Padding | Literal["half", "same"]
+Pad = Sides | Literal["half", "same"]
 LARGEST: Final = 2**31 - 1  # sizes and counts beyond are mistakes; their products still fit an int64
 
 
@@ -82,8 +84,8 @@ def as_tuple(value: Any) -> tuple[Any, ...] | None:
 def written(value: Any) -> str:
     """A field's value as one would write it in a `.net` file.
 
-    >>> written((3, 3)), written(((1, 1), (1, 1))), written(((0, 1), (0, 1))), written(True), written("half")
-    ('3', '1', '((0, 1), (0, 1))', 'true', 'half')
+    >>> written((3, 3)), written(((1, 1), (1, 1))), written(((0, 0), (0, 1))), written(True), written("half")
+    ('3', '1', '((0, 0), (0, 1))', 'true', 'half')
     """
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -93,6 +95,10 @@ def written(value: Any) -> str:
         parts = [written(v) for v in items]
         if len(set(parts)) == 1 and not parts[0].startswith("("):
             return parts[0]
+        if any(part.startswith("(") for part in parts):  # if one side is written out, the other is
+            parts = [
+                f"({', '.join(map(written, pair))})" if (pair := as_tuple(v)) else written(v) for v in items
+            ]
         return f"({', '.join(parts)})"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -222,6 +228,7 @@ def pair(*, at_least: int = 1, default: Any = MISSING, default_text: str = "") -
 
 _SIDES: Final = "an int, (h, w) or ((t, b), (l, r))"
 _PADDING: Final = "an int, (h, w), ((t, b), (l, r)), valid, half or same"
+_LENGTH: Final = "; along a length (left, right)"
 
 
 def _are_sides(value: Any, deep: int = 2) -> bool:
@@ -233,19 +240,19 @@ def _are_sides(value: Any, deep: int = 2) -> bool:
     return deep > 0 and len(items) == 2 and alike and all(_are_sides(side, deep - 1) for side in items)
 
 
-def _as_sides(value: Any, kind: str = _SIDES) -> Padding:
+def _as_sides(value: Any, kind: str = _SIDES) -> Sides:
     if not _are_sides(value):
         raise ArgumentError(f"takes {kind}, not {said(value)}")
     items = as_tuple(value)
     if items and len(items) == 2 and all(isinstance(side, tuple) for side in items):
         return _as_pair(items[0], 0), _as_pair(items[1], 0)
-    height, width = _as_pair(value, 0)
-    return (height, height), (width, width)
+    first, second = _as_pair(value, 0)
+    return (first, second) if first != second else ((first, first), (second, second))
 
 
 def sides(*, default: Any = MISSING) -> Any:
-    """An int for every side, `(h, w)`, or `((t, b), (l, r))`."""
-    return _spec(_SIDES, _as_sides, default)
+    """An int for every side, `(h, w)`, or `((t, b), (l, r))`; along a length `(left, right)`."""
+    return _spec(_SIDES + _LENGTH, _as_sides, default)
 
 
 def _as_padding(value: Any) -> Pad:
@@ -258,5 +265,5 @@ def _as_padding(value: Any) -> Pad:
 
 
 def padding() -> Any:
-    """`0`, an int, `(h, w)`, `((t, b), (l, r))`, `valid`, `half` or `same`."""
-    return _spec(_PADDING, _as_padding, ((0, 0), (0, 0)), ("valid", "half", "same"))
+    """`0`, an int, `(h, w)`, `((t, b), (l, r))`, `valid`, `half` or `same`; along a length also `(left, right)`."""
+    return _spec(_PADDING + _LENGTH, _as_padding, ((0, 0), (0, 0)), ("valid", "half", "same"))

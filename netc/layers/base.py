@@ -7,7 +7,7 @@ from math import gcd, isqrt
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from netc.ir.builder import Builder
-from netc.layers.args import LARGEST, Argument, Pad, arguments, written
+from netc.layers.args import LARGEST, Argument, Known, arguments, written
 from netc.ops.primitive import Value
 from netc.ops.windows import Padding, Pair, Sizes, reach, same_padding
 from netc.sizes import Size, Undecided, at_least, lowest, symbols
@@ -167,7 +167,7 @@ def need_known(kind: str, size: Size) -> int:
     return size
 
 
-def resolve_padding(pad: Pad, size: Sizes, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
+def resolve_padding(pad: Known, size: Sizes, kernel: Pair, stride: Pair, dilation: Pair) -> Padding:
     """The padding in numbers: `half` keeps the size at stride 1, `same` gives ⌈in / stride⌉."""
     if pad == "same":
         spans = [reach(k, d) for k, d in zip(kernel, dilation, strict=True)]
@@ -204,11 +204,13 @@ def _first_symbol(size: Size) -> str:
     return min(symbol.name for symbol in symbols(size))
 
 
-def need_window(kind: str, size: Sizes, kernel: Pair, pad: Padding, dilation: Pair) -> None:
-    """A window must fit its padded input."""
-    for side, i, k, p, d in zip(SIDES, size, kernel, pad, dilation, strict=True):
+def need_window(
+    kind: str, size: Sizes, kernel: Pair, pad: Padding, dilation: Pair, over: Pair = (0, 0)
+) -> None:
+    """A window must fit its padded input, over whose end it may hang by so many pixels."""
+    for side, i, k, p, d, o in zip(SIDES, size, kernel, pad, dilation, over, strict=True):
         if not isinstance(i, int):
-            if not at_least(i + sum(p), reach(k, d)):
+            if not at_least(i + sum(p) + o, reach(k, d)):
                 raise LayerError(
                     "E0302",
                     f"the window of `{kind}` is {reach(k, d)} in {side}, and its input of {i} can be as small as "
@@ -217,7 +219,7 @@ def need_window(kind: str, size: Sizes, kernel: Pair, pad: Padding, dilation: Pa
                     f"say how large it is at least: where {_first_symbol(i)} >= …",
                 )
             continue
-        if reach(k, d) > i + sum(p):
+        if reach(k, d) > i + sum(p) + o:
             spans = f"spans {reach(k, d)}" if d > 1 else f"is {k}"
             padded = f" padded to {i + sum(p)}" if sum(p) else ""
             raise LayerError(

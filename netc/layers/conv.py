@@ -104,6 +104,8 @@ class Conv(Convolving):
     Shape: [N, C, H, W] → [N, out, ⌊(H + 2P − D(R − 1) − 1) / S⌋ + 1, likewise W]; [N, C, L] → [N, out, likewise L].
     With `groups` each of that many groups of outputs sees its own group of inputs.  `border` is what stands in the
     padding: zeros, the map mirrored at its last pixel, its last pixel again, or the map from its other side.
+    Along a length `pad=(left, right)` pads its ends, so that with D(S − 1) zeros before it, as `conv(8, 3, dilation=2,
+    pad=(4, 0))`, no output sees what comes after it: a causal convolution (van den Oord et al., WaveNet, 2016).
     Weights: `weight` [out, C / groups, R, S] ([out, C / groups, S] for [N, C, L]), `bias` [out].
     Source: LeCun et al., 1998; sizes: Dumoulin and Visin, 2016.
     """
@@ -126,6 +128,7 @@ class Conv(Convolving):
         ("conv(3, 3, pad=(2, 1), stride=2, border=circular)", (TensorType((N, 2, 6, 7)),)),
         ("conv(4, 3, pad=1, border=replicate)", (TensorType((N, 2, 9)),)),
         ("conv(6, 4, stride=2, pad=same, groups=2)", (TensorType((N, 4, 9)),)),
+        ("conv(3, 3, dilation=2, pad=(4, 0))", (TensorType((N, 2, 9)),)),
     )
 
     def expand(self, b: Builder, *xs: Value) -> Value:

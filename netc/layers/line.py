@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netc import ops
 from netc.ir.builder import Builder
-from netc.layers.args import Pad, written
+from netc.layers.args import Known, Pad, Sides, written
 from netc.layers.base import NO_MAP, LayerError, need_known, shown
 from netc.ops.primitive import Value
 from netc.ops.sampling import Border, Mode
@@ -45,22 +45,26 @@ def along(rank: int, what: str, pair: Pair, neutral: int = 1) -> Pair:
     return neutral, pair[1]
 
 
-def pad_along(rank: int, what: str, pad: Pad) -> Pad:
+def pad_along(rank: int, what: str, pad: Pad) -> Known:
     """A padding for a map of that rank: none across a line."""
-    if rank != 3 or isinstance(pad, str):
-        return pad
-    return sides_along(rank, what, pad)
+    return pad if isinstance(pad, str) else sides_along(rank, what, pad)
 
 
-def sides_along(rank: int, what: str, pad: Padding) -> Padding:
-    """As `pad_along`, in numbers."""
+def sides_along(rank: int, what: str, pad: Sides) -> Padding:
+    """As `pad_along`, in numbers: of two, a map has one for height and one for width, and a line one for each end."""
+    first, second = pad
+    if isinstance(first, int) or isinstance(second, int):
+        assert isinstance(first, int) and isinstance(second, int)
+        return ((first, first), (second, second)) if rank != 3 else ((0, 0), (first, second))
     if rank != 3:
-        return pad
-    _need_one(what, pad)
-    return (0, 0), pad[1]
+        return first, second
+    if first != second:
+        message = f"`{what}` is ({first}, {second}), and a map [N, C, L] has one axis"
+        raise LayerError("E0311", message, what, f"write its two ends: {what}=(left, right)")
+    return (0, 0), second
 
 
-def _need_one(what: str, pair: Pair | Padding) -> None:
+def _need_one(what: str, pair: Pair) -> None:
     if pair[0] != pair[1]:
         raise LayerError("E0311", f"`{what}` is {written(pair)}, and a map [N, C, L] has one axis", what)
 

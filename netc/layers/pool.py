@@ -20,7 +20,8 @@ from netc.types import N, TensorType
 
 def _need_seen(kind: str, size: Sizes, f: Frame, ceil: bool) -> None:
     """Every window fits, and sees at least one element of the input."""
-    need_window(kind, size, f.kernel, f.pad, f.dilation)
+    over = (f.stride[0] - 1, f.stride[1] - 1) if ceil else (0, 0)
+    need_window(kind, size, f.kernel, f.pad, f.dilation, over)
     for i, k, s, d, sides in zip(size, f.kernel, f.stride, f.dilation, f.pad, strict=True):
         if max(sides) >= reach(k, d):
             raise LayerError(
@@ -104,6 +105,7 @@ class MaxPool(Pooling):
         ("maxpool(3, stride=2, pad=1)", (TensorType((N, 3, 9, 8)),)),
         ("maxpool((3, 2), stride=2, dilation=2, round=ceil)", (TensorType((N, 2, 10, 9)),)),
         ("maxpool(3, stride=2, pad=1)", (TensorType((N, 3, 9)),)),
+        ("maxpool(2, round=ceil)", (TensorType((N, 2, 1, 5)),)),
     )
 
     @property
@@ -139,6 +141,7 @@ class AvgPool(Pooling):
         ("avgpool(3, stride=2, pad=1, count_pad=false)", (TensorType((N, 3, 9, 8)),)),
         ("avgpool((2, 3), stride=2, pad=(0, 1), round=ceil)", (TensorType((N, 2, 9, 8)),)),
         ("avgpool(2)", (TensorType((N, 2, 7)),)),
+        ("avgpool(3, round=ceil)", (TensorType((N, 2, 1, 5)),)),
     )
 
     def expand(self, b: Builder, *xs: Value) -> Value:

@@ -7,13 +7,13 @@ from typing import Literal
 
 from netc import ops
 from netc.ir.builder import Builder
-from netc.layers.args import pair, sides, word
+from netc.layers.args import Sides, pair, sides, word
 from netc.layers.base import Layer, LayerError, Rise, Seen, Sight, Window, layer, map_size, shown
 from netc.layers.conv import BORDERS
 from netc.layers.line import along, as_before, as_map, bordered, need_border, sides_along, sizes_of
 from netc.ops.primitive import Value
 from netc.ops.sampling import Interpolate, Mode, Repeat, Stretches
-from netc.ops.windows import Padding, Pair
+from netc.ops.windows import Pair
 from netc.sizes import Size
 from netc.types import N, TensorType
 
@@ -68,12 +68,13 @@ class Upsample(Layer):
 class PadBorder(Layer):
     """The map with a border around it: zeros, the map mirrored at its last pixel, its last pixel, or its other side.
 
-    Shape: [N, C, H, W] → [N, C, H + top + bottom, W + left + right]; [N, C, L] → [N, C, L + both ends].
+    Shape: [N, C, H, W] → [N, C, H + top + bottom, W + left + right]; [N, C, L] → [N, C, L + left + right].
+    Along a length `pad((2, 0))` pads the beginning alone, and of a map two numbers are height and width.
     Source: Dumoulin and Visin, 2016, section 2 (zeros).
     """
 
     integers = True
-    sides: Padding = sides()
+    sides: Sides = sides()
     border: Mode = word(*BORDERS, default="zero")
 
     examples = (
@@ -81,6 +82,7 @@ class PadBorder(Layer):
         ("pad(((0, 2), (1, 0)), border=reflect)", (TensorType((N, 2, 3, 4)),)),
         ("pad((1, 2), border=replicate)", (TensorType((N, 2, 3, 4)),)),
         ("pad(2, border=circular)", (TensorType((N, 2, 6)),)),
+        ("pad((2, 0))", (TensorType((N, 2, 6)),)),
     )
 
     def expand(self, b: Builder, *xs: Value) -> Value:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from netc import ops
 from netc.ir.builder import Builder
-from netc.layers.args import boolean, integer, pair, sides
+from netc.layers.args import Sides, boolean, integer, pair, sides
 from netc.layers.base import SIDES, Layer, LayerError, Rise, Sight, Window, layer, that_divide
 from netc.layers.conv import with_bias
 from netc.layers.line import along, as_before, as_map, sides_along, sizes_of
 from netc.ops.primitive import Value
-from netc.ops.windows import Padding, Pair, Sizes, reach
+from netc.ops.windows import Pair, Sizes, reach
 from netc.sizes import lowest
 from netc.types import N, TensorType
 
@@ -33,7 +33,7 @@ class ConvTranspose(Layer):
     out: int = integer(at_least=1)
     kernel: Pair = pair()
     stride: Pair = pair(default=(1, 1))
-    pad: Padding = sides(default=((0, 0), (0, 0)))
+    pad: Sides = sides(default=((0, 0), (0, 0)))
     output_pad: Pair = pair(at_least=0, default=(0, 0))
     dilation: Pair = pair(default=(1, 1))
     groups: int = integer(at_least=1, default=1)

@@ -28,7 +28,7 @@ def window_count(size: Size, span: int, stride: int, pad: Pair, ceil: bool = Fal
     (55, 56)
     """
     room = size + (pad[0] + pad[1] - span)
-    if isinstance(room, int) and room < 0:
+    if isinstance(room, int) and room + (stride - 1 if ceil else 0) < 0:
         return 0
     count = floor_div(room + (stride - 1 if ceil else 0), stride) + 1
     if ceil and _starts_beyond(count, size, stride, pad[0]):

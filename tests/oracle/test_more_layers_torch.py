@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import netc
+from netc.analyze.region import region
 from netc.graph.expansion import expansion
 from netc.layers import LayerError
 from netc.sizes import Symbol, symbolic
@@ -97,8 +98,9 @@ def resized(draw: st.DrawFn) -> Drawn:
         most = {"reflect": 1, "circular": 0}.get(kind, -3)
         ends = [tuple(draw(st.integers(0, max(0, n - most))) for _ in range(2)) for n in size]
         ends = [(min(a, n - most), min(b, n - most)) for (a, b), n in zip(ends, size, strict=True)]
-        both = ends * 2 if rank == 3 else ends
-        source = f"pad({written(tuple(both))}, border={kind})"
+        if rank == 3:  # both ends of the line, or the same for both axes of a map that is none
+            ends = [*ends[0]] if draw(st.booleans()) else ends * 2
+        source = f"pad({written(tuple(ends))}, border={kind})"
     return Case(source, (TensorType((N, draw(CHANNELS), *size)),)), draw(st.integers(1, 3))
 
 
@@ -210,3 +212,82 @@ def test_a_net_takes_whole_numbers() -> None:
     np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="must be integers"):
         here.predict(ids / 2)
+
+
+@pytest.mark.parametrize("ends", [(4, 0), (0, 3), (1, 2)])
+@pytest.mark.parametrize("border", ["zero", "replicate"])
+def test_a_line_is_padded_at_either_end(ends: tuple[int, int], border: str) -> None:
+    """`pad` and `conv` along a length against F.pad and Conv1d."""
+    text = (
+        f"net A {{\n  input x: [N, 2, 11]\n  y = x -> conv(3, 3, dilation=2, pad={ends}, border={border})\n"
+        f"  z = x -> pad({ends}, border={border})\n  output y, z\n}}\n"
+    )
+    model = netc.compile(netc.parse(text), train=False, backend="numpy")
+    x = np.random.default_rng(0).standard_normal((2, 2, 11)).astype(np.float32)
+    padded = F.pad(torch.from_numpy(x), ends, "constant" if border == "zero" else border)
+    w = {name.rpartition(".")[2]: torch.from_numpy(value) for name, value in model.weights().items()}
+    wanted = F.conv1d(padded, w["weight"], w["bias"], dilation=2)
+    out = model.predict(x)
+    np.testing.assert_allclose(out["z"], padded.numpy())
+    np.testing.assert_allclose(out["y"], wanted.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cpu"])
+def test_a_causal_stack_of_dilated_convolutions(backend: str) -> None:
+    """WaveNet (van den Oord et al., 2016), figure 3: kernels of 2, dilations of 1, 2, 4, 8, a field of 16."""
+    layers = " -> ".join(f"conv(3, 2, dilation={d}, pad=({d}, 0)) -> tanh" for d in (1, 2, 4, 8))
+    text = f"net A {{\n  input x: [N, 2, 24]\n  y = x -> {layers}\n  output y\n  expect rf(y) == 16\n}}\n"
+    net = netc.parse(text)
+    model = netc.compile(net, train=False, backend=backend)
+    x = np.random.default_rng(0).standard_normal((2, 2, 24)).astype(np.float32)
+    w = {name: torch.from_numpy(value) for name, value in model.weights().items()}
+    y = torch.from_numpy(x)
+    for i, d in enumerate((1, 2, 4, 8), 1):
+        y = torch.tanh(F.conv1d(F.pad(y, (d, 0)), w[f"A.conv{i}.weight"], w[f"A.conv{i}.bias"], dilation=d))
+    np.testing.assert_allclose(model.predict(x), y.numpy(), atol=1e-6)
+    later = x.copy()
+    later[:, :, 15:] += 1
+    np.testing.assert_array_equal(model.predict(later)[:, :, :15], model.predict(x)[:, :, :15])
+    (told,) = region(net.compiled.facts, "tanh4[15]").ends or ()
+    assert told == (0, 15)
+
+
+def test_four_sides_of_a_line_are_refused() -> None:
+    with pytest.raises(netc.NetError) as found:
+        netc.parse(
+            "net A {\n  input x: [N, 2, 9]\n  y = x -> conv(1, 3, pad=((0, 0), (2, 2)))\n  output y\n}\n"
+        )
+    (error,) = found.value.diagnostics
+    assert (error.code, error.help) == ("E0311", "write its two ends: pad=(left, right)")
+    assert "`pad` is ((0, 0), (2, 2))" in error.message
+
+
+HANGING = [
+    ("maxpool(2, round=ceil)", lambda x: F.max_pool2d(x, 2, ceil_mode=True)),
+    ("maxpool(3, stride=3, round=ceil)", lambda x: F.max_pool2d(x, 3, 3, ceil_mode=True)),
+    ("maxpool(4, stride=3, pad=1, round=ceil)", lambda x: F.max_pool2d(x, 4, 3, 1, ceil_mode=True)),
+    ("maxpool(2, stride=4, dilation=3, round=ceil)", lambda x: F.max_pool2d(x, 2, 4, 0, 3, ceil_mode=True)),
+    ("avgpool(3, round=ceil)", lambda x: F.avg_pool2d(x, 3, ceil_mode=True)),
+    ("avgpool(3, round=ceil, count_pad=false)", lambda x: F.avg_pool2d(x, 3, ceil_mode=True)),
+    ("pool(3, l2, round=ceil)", lambda x: F.lp_pool2d(F.pad(x, (0, 2, 0, 2)), 2.0, 3)),
+]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cpu"])
+@pytest.mark.parametrize("at", range(len(HANGING)))
+def test_a_window_may_hang_over_a_map_that_is_smaller(at: int, backend: str) -> None:
+    source, wanted = HANGING[at]
+    net = netc.parse(f"net A {{\n  input x: [N, 2, 1, 4]\n  y = x -> {source}\n  output y\n}}\n")
+    x = np.random.default_rng(0).standard_normal((3, 2, 1, 4)).astype(np.float32)
+    out = netc.compile(net, train=False, backend=backend).predict(x)
+    np.testing.assert_allclose(out, wanted(torch.from_numpy(x)).numpy(), rtol=1e-5)
+
+
+def test_a_window_that_begins_no_row_is_refused() -> None:
+    """As PyTorch: ⌈(1 − 3) / 2⌉ + 1 = 0 windows."""
+    with pytest.raises(netc.NetError, match="E0302"):
+        netc.parse(
+            "net A {\n  input x: [N, 2, 1, 4]\n  y = x -> maxpool(3, stride=2, round=ceil)\n  output y\n}\n"
+        )
+    with pytest.raises(RuntimeError):
+        F.max_pool2d(torch.zeros(1, 2, 1, 4), 3, 2, ceil_mode=True)

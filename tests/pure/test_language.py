@@ -318,6 +318,20 @@ def test_a_shape_is_expected_as_the_report_prints_it() -> None:
         netc.parse(text.replace("(W + 1)", "(W + 2)"))
 
 
+def test_a_pair_is_a_square_field() -> None:
+    text = (
+        "net A {\n  input x: [N, 1, 20, 20]\n  y = x -> conv(2, 3, stride=2, pad=1)\n  output y\n"
+        "  expect rf(y) == (3, 3)\n  expect (3, 3) == rf(y)\n  expect rf(y) == 3\n  expect rf(y).stride == (2, 2)\n"
+        "  expect rf(y).pad == (1, 1)\n  expect rf(y) != (3, 5)\n}\n"
+    )
+    netc.parse(text)
+    with pytest.raises(NetError, match=r"rf\(y\) is \(3, 3\)"):
+        netc.parse(text.replace("expect rf(y) == (3, 3)", "expect rf(y) == (3, 5)"))
+    line = "net A {\n  input x: [N, 1, 20]\n  y = x -> conv(2, 3)\n  output y\n  expect rf(y) == (3, 3)\n}\n"
+    with pytest.raises(NetError, match="E0701"):
+        netc.parse(line)
+
+
 def test_two_divisors_of_one_size() -> None:
     """What leaves 1 by 3 and 0 by 2 leaves 4 by 6."""
     text = (

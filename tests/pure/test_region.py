@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import netc
-from netc.analyze.region import NoRegion, region
+from netc.analyze.region import NoRegion, region, region_dict, region_text
 from netc.loading import load_file
 from tests.command import Command
 
@@ -126,6 +126,39 @@ def test_a_line_that_nothing_mapped_flows_into_has_no_field() -> None:
         region(net.compiled.facts, "reshape1[0]")
 
 
+INPUTS = """net A {{
+  input a: {0}
+  input b: {0}
+  input c: {0}
+  p = a -> conv(4, 3, pad=1)
+  q = b -> conv(4, 7, pad=3)
+  y = p + q
+  r = c -> gap -> conv(4, 1)
+  z = y * r
+  w = c -> conv(2, 3, pad=1)
+  output y, z, w
+}}
+"""
+
+
+@pytest.mark.parametrize("shape", ["[N, 3, 32, 32]", "[N, 3, H, W]"])
+def test_each_input_has_its_own_region(shape: str) -> None:
+    facts = netc.parse(INPUTS.format(shape)).compiled.facts
+    told = region(facts, "y[5, 6]")
+    assert {n.name: seen for n, seen in told.inside} == {"a": ((4, 6), (5, 7)), "b": ((2, 8), (3, 9))}
+    assert not told.whole
+    gated = region(facts, "z[5, 6]")
+    assert [n.name for n, _ in gated.inside] == ["a", "b"]
+    assert [n.name for n in gated.whole] == ["c"]
+    assert "the whole `c`, by a path that sees all" in region_text(gated)
+    assert [(i["name"], i["global"]) for i in region_dict(gated)["inputs"]] == [
+        ("a", False),
+        ("b", False),
+        ("c", True),
+    ]
+    assert [n.name for n, _ in region(facts, "w[0, 0]").inside] == ["c"]
+
+
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(
     kernel=st.integers(1, 4),
@@ -181,7 +214,8 @@ def test_json(netc: Command) -> None:
     assert found["regions"] == [
         {
             "net": "LeNet5", "layer": "c3", "index": [0, 9], "size": [14, 14], "rows": [-2, 11], "columns": [16, 29],
-            "aligned": True, "global": False, "inputs": [{"name": "image", "rows": [0, 11], "columns": [16, 27]}],
+            "aligned": True, "global": False,
+            "inputs": [{"name": "image", "rows": [0, 11], "columns": [16, 27], "global": False}],
         }
     ]  # fmt: skip
 
@@ -194,6 +228,8 @@ def test_json(netc: Command) -> None:
         ("c3[4]", "an index of `c3` is a row and a column"),
         ("c3[10,0]", "`c3` has 10 rows, 0 to 9, and no 10"),
         ("c3[-1,0]", "write it as"),
+        (f"c3[{'9' * 5000},1]", "9,1]` is no index of a layer; write it as"),
+        ("c3[9999999999,1]", "and no 9999999999"),
         ("dense1[0,0]", "is no feature map"),
     ],
 )
@@ -201,6 +237,7 @@ def test_wrong_places(place: str, said: str, netc: Command) -> None:
     done = netc("report", GOLDEN / "lenet.net", "--rf", place)
     assert done.code == 2
     assert said in " ".join(done.err.split())
+    assert len(done.err) < 500
     (net,) = load_file(str(GOLDEN / "lenet.net")).nets.values()
     with pytest.raises(NoRegion):
         region(net.facts, place)

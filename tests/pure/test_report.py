@@ -382,3 +382,42 @@ def test_training_is_measured_by_the_first_output_that_has_a_loss() -> None:
     assert memory
     assert memory.train
     assert memory.train > memory.infer
+
+
+def test_backward_stands_in_every_format(netc: Command) -> None:
+    asked = ("report", GOLDEN / "lenet.net", "--backward", "--format")
+    (net,) = json.loads(netc(*asked, "json").out)["nets"]
+    wanted = [layer["backward_flops"] for layer in net["layers"]]
+    lines = list(csv.DictReader(netc(*asked, "csv").out.splitlines()))
+    assert [int(line["backward_flops"]) for line in lines] == wanted
+    text = netc(*asked, "md").out
+    cells = [line.rsplit("|", 2)[1].strip() for line in text.splitlines() if line.startswith("|")]
+    assert cells == ["backward FLOPs", "---:", *(f"{flops:,}" for flops in wanted)]
+    assert f"All gradients take {net['totals']['backward_flops']:,} FLOPs" in text
+    assert "backward" not in netc(*asked[:2], "--format", "csv").out
+
+
+def test_args_have_what_a_layer_says_of_its_weights() -> None:
+    text = (
+        "net A {\n  input x: [N, 1, 9, 9]\n"
+        "  y = x -> conv(1, (1, 2), weight=[[1, -1]], bias=false, frozen=true) -> conv(2, 3, init=normal(0.1))"
+        " -> conv(2, 3)\n  output y\n}\n"
+    )
+    (net,) = load_text(text).must_be_right().nets.values()
+    found = report_dict([net.report()])
+    jsonschema.validate(json.loads(json.dumps(found)), SCHEMA)
+    fixed, drawn, plain = (layer["args"] for layer in found["nets"][0]["layers"])
+    assert (fixed["weight"], fixed["frozen"]) == ([[1, -1]], True)
+    assert drawn["init"] == "normal(0.1)"
+    assert not {"weight", "frozen", "init"} & plain.keys()
+
+
+def test_training_that_is_assumed_is_named() -> None:
+    """Without a train block: memory to train depends on the loss, and may be less than memory to run."""
+    text = "net A {\n  input x: [N, 3]\n  y = x -> dense(4)\n  output y\n}\n"
+    (plain,) = load_text(text).must_be_right().nets.values()
+    said = "at a batch of 1 example; without a train block, by sgd on softmax_xent of y"
+    assert said in table_text(plain.report())
+    block = "train A {\n  target t: [N, 4]\n  loss [y, t] -> mse\n}\n"
+    (told,) = load_text(text + block).must_be_right().nets.values()
+    assert "without a train block" not in table_text(told.report())
