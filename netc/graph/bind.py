@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from netc.errors import Note, plural
 from netc.graph.evaluate import Evaluator, Failed, LayerValue, hidden
 from netc.graph.frame import Names
+from netc.graph.hints import known_as, of_argument
 from netc.ir.program import Numbers, Own
 from netc.layers import LAYERS, ArgumentError, Layer, Word, said
 from netc.layers.args import Argument
@@ -43,7 +44,8 @@ def match(call: ast.Call, names: Sequence[str], at: Evaluator, what: str) -> dic
                 raise at.fail("E0206", "an argument without a name stands after one with a name", a.span)
             if i >= len(names):
                 takes = f"takes {plural(len(names), 'argument')}" if names else "takes no arguments"
-                raise at.fail("E0206", f"`{what}` {takes}, and gets {len(call.arguments)}", a.span)
+                message = f"`{what}` {takes}, and gets {len(call.arguments)}"
+                raise at.fail("E0206", message, a.span, help=of_argument(what))
             name = names[i]
         if name not in names:
             near = at.near(name, names)
@@ -196,7 +198,12 @@ def layer_or_value(p: ast.Parameter, e: ast.Expr, at: Evaluator) -> Any:
         if e.id in LAYERS and (e.id not in at.scope or hidden(e.id, LAYERS, at.scope)):
             return LayerValue(ast.Call(e.id, (), e.span, e.span))
         if e.id not in at.scope:
-            raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=at.near(e.id, LAYERS))
+            raise at.fail(
+                "E0202",
+                f"unknown layer `{e.id}`",
+                e.span,
+                help=known_as(e.id, LAYERS) or at.near(e.id, LAYERS),
+            )
     return at(e)
 
 
