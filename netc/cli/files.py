@@ -155,7 +155,7 @@ def chosen(loaded: Loaded, name: str | None) -> dict[str, Compiled]:
     if name is None:
         return dict(loaded.nets)
     if name not in loaded.nets:
-        if loaded.failed and any(name == written for written in _written(loaded)):
+        if loaded.failed and any(name == written for written in names_of(loaded)):
             return {}  # it is there, and too wrong to be made; its errors say why
         near = did_you_mean(name, loaded.nets)
         have = f"it has {', '.join(loaded.nets)}" if loaded.nets else "it has none"
@@ -173,7 +173,8 @@ def only(loaded: Loaded, name: str | None) -> Compiled:
     raise click.UsageError(f"{loaded.path} has the nets {', '.join(nets)}; say which by --net NAME")
 
 
-def _written(loaded: Loaded) -> list[str]:
+def names_of(loaded: Loaded) -> list[str]:
+    """The nets that a file writes, those too that are too wrong to be made."""
     from netc.syntax import ast
 
     return [item.name.id for item in loaded.file.items if isinstance(item, ast.Net)]

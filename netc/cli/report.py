@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netc.cli.files import chosen, file_argument, input_option, net_option, read_net, set_option
+from netc.cli.files import chosen, file_argument, input_option, names_of, net_option, read_net, set_option
 from netc.cli.output import complain, console, is_terminal, say, say_json, show_diagnostics, width
 
 if TYPE_CHECKING:
@@ -86,12 +86,18 @@ def command(
     except click.UsageError as error:
         if not loaded.failed:
             raise
-        complain(f"{error.message}, or it stands behind a mistake")
+        complain(f"{error.message}{_behind(error.message, nets, loaded, net)}")
     show_diagnostics(loaded.diagnostics, loaded.sources)
     if not loaded.nets and not loaded.failed:
         complain(f"{loaded.path} has no net")
         return 1
     return 1 if loaded.failed else 0
+
+
+def _behind(message: str, nets: Mapping[str, Compiled], loaded: Loaded, net: str | None) -> str:
+    """A layer that is not there may stand behind a mistake, where a net that is asked has one."""
+    whole = all(compiled.whole for compiled in nets.values()) and (net or len(nets) == len(names_of(loaded)))
+    return ", or it stands behind a mistake" if message.startswith("there is no layer") and not whole else ""
 
 
 def _one_input(nets: Mapping[str, Compiled], loaded: Loaded) -> None:
@@ -146,11 +152,10 @@ def _region(nets: Mapping[str, Compiled], place: str, form: str) -> None:
 
 def _explain(nets: Mapping[str, Compiled], layer: str) -> None:
     from netc.analyze.explain import explain, find
-    from netc.errors import did_you_mean
+    from netc.analyze.unfound import no_layer
 
     found = [(c, node) for c in nets.values() if (node := find(c.graph, layer))]
     if not found and nets:
         paths = [n.path for c in nets.values() for n in c.graph.nodes]
-        near = did_you_mean(layer, paths)
-        raise click.UsageError(f"there is no layer `{layer}`; {near or 'the report names them all'}")
+        raise click.UsageError(no_layer(layer, paths))
     say("\n\n".join(explain(c.facts, node) for c, node in found))
