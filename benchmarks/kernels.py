@@ -1,11 +1,11 @@
 """Convolutions and matrix products of well-known nets, one by one: GFLOP/s and the share of the roofline.
 
 python benchmarks/kernels.py [--threads 1] [--only resnet] [--torch]
-
-Each of a layer's three products (forward, by data, by weights) is a program of one equation, run from and to memory that
-the caches may hold.  The roof is `netc.backends.cpu.roof`'s: work of F operations on B bytes takes at least the longer of
-F / peak and B / bandwidth, where B counts each operand and result once.  `--torch` measures PyTorch (oneDNN,
-channels_last) instead, in this process of its own, so that no thread of one spins while the other is measured.
+ Each of a layer's three products (forward, by data, by weights) is a program of one equation, run from and
+to memory that the caches may hold.  The roof is `netc.backends.cpu.roof`'s: work of F operations on B bytes
+takes at least the longer of F / peak and B / bandwidth, where B counts each operand and result once.
+`--torch` measures PyTorch (oneDNN, channels_last) instead, in this process of its own, so that no thread of
+one spins while the other is measured.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class Layer:
         if not self.h:
             return f"{self.net:10} dense {self.c}->{self.k} b{self.n}"
         grouped = f" g{self.groups}" if self.groups > 1 else ""
-        return f"{self.net:10} {self.window}x{self.window}/{self.stride} {self.c}->{self.k} {self.h}² b{self.n}{grouped}"
+        window = f"{self.window}x{self.window}/{self.stride}"
+        return f"{self.net:10} {window} {self.c}->{self.k} {self.h}² b{self.n}{grouped}"
 
 
 LAYERS = (
@@ -152,7 +153,7 @@ def netc_runs(layer: Layer, threads: int) -> Iterator[Callable[[], object]]:
         }
         for value in values:
             arrays[value][...] = rng.standard_normal(value.type.dims) * 0.1
-        yield bind(made.finish(), arrays, threads)
+        yield bind(made.finish(), arrays, threads, "strict")  # never Winograd
 
 
 def torch_runs(layer: Layer, threads: int) -> Iterator[Callable[[], object]]:

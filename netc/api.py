@@ -94,7 +94,7 @@ def load(path: str | Path, net: str | None = None, settings: Mapping[str, Any] |
     `net` names one where the file has several; `settings` are as with `--set`: `{"classes": 10}`.
     Raises NetError, with all diagnostics, where the file is wrong, and ValueError where `net` is needed or unknown.
     """
-    return _choose(load_file(str(path), _texts(settings)), net)
+    return _choose(load_file(str(path), _texts(settings), only=net), net)
 
 
 def parse(text: str, net: str | None = None, settings: Mapping[str, Any] | None = None) -> Net:
@@ -107,7 +107,7 @@ def parse(text: str, net: str | None = None, settings: Mapping[str, Any] | None 
     ... }''')
     <net Line: 2 parameters, 1 MACs>
     """
-    return _choose(load_text(text, settings=_texts(settings)), net)
+    return _choose(load_text(text, settings=_texts(settings), only=net), net)
 
 
 @overload
@@ -118,7 +118,7 @@ def compile(
     device: Literal["cpu"] = "cpu",
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
-    dtype: DType = "f32",
+    dtype: DType | None = None,
     math: Math = "fast",
     recompute: Recompute | None = None,
 ) -> Model: ...
@@ -132,7 +132,7 @@ def compile(
     device: Literal["cpu"] = "cpu",
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
-    dtype: DType = "f32",
+    dtype: DType | None = None,
     math: Math = "fast",
 ) -> Predictor: ...
 
@@ -144,7 +144,7 @@ def compile(
     device: Literal["cpu"] = "cpu",
     backend: Literal["cpu", "numpy"] = "cpu",
     threads: int | None = None,
-    dtype: DType = "f32",
+    dtype: DType | None = None,
     math: Math = "fast",
     recompute: Recompute | None = None,
 ) -> Predictor:
@@ -153,6 +153,7 @@ def compile(
     With `train=False` one that only predicts and evaluates, without an optimiser's memory: a `Predictor`.
     `recompute="cheap"` or `"all"` trades time for memory in training: the backward pass computes activations again,
     those that take no convolution or dense layer, or all.
+    `dtype` is the float type to compute in, "f32" or "f64"; without one it is that of the net's inputs.
     `math="strict"` keeps to algorithms that round no more than sums of products do: no Winograd convolution.
     `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for an unknown device.
     """
@@ -204,15 +205,17 @@ def load_model(path: str | Path, *, train: bool = True, **options: Any) -> Predi
     """
     from netc.train.checkpoint import ModelError, Source
     from netc.train.checkpoint import load as load_arrays
+    from netc.train.folder import model_of
 
-    path = Path(path)
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = model_of(Path(path))
     arrays, about = load_arrays(file)
     try:
         source = Source.of(about)
     except ValueError as error:
         raise ModelError(f"{file}: its header does not say which net it is ({error})") from None
-    loaded = load_text(source.text, f"{file}:{source.net}", source.settings, imports=source.imports)
+    loaded = load_text(
+        source.text, f"{file}:{source.net}", source.settings, imports=source.imports, only=source.net
+    )
     net = _choose(loaded, source.net)
     model = compile(net, **options) if train else compile(net, train=False, **options)
     try:
@@ -224,7 +227,7 @@ def load_model(path: str | Path, *, train: bool = True, **options: Any) -> Predi
 
 
 def _choose(loaded: Loaded, name: str | None) -> Net:
-    nets = list(loaded.must_be_right().nets)
+    nets = loaded.must_be_right().names
     if name is None and len(nets) == 1:
         return Net(loaded, nets[0])
     if name in nets:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 
@@ -25,6 +26,18 @@ def cache_dir() -> Path:
     if os.name == "posix" and state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise PermissionError(f"the cache folder {folder} may be written by others: chmod 700 {folder}")
     return folder
+
+
+_told: list[str] = []  # the warning, once it is written
+
+
+def tell_unusable(error: OSError) -> None:
+    """Warns on stderr, once a process, that the cache folder cannot be used, which costs time each run."""
+    if _told:
+        return
+    why = f"the cache folder {_wanted()} cannot be written: {error.strerror}" if error.errno else str(error)
+    _told.append(why)
+    sys.stderr.write(f"warning: {why}; what netc compiles is compiled again in each run\n")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

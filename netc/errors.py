@@ -17,6 +17,9 @@ from typing import Final, Literal
 MOST_TOLD: Final = 100  # mistakes of one run; a file that is no `.net` file at all has one on each line
 
 
+COMMAND_LINE: Final = "<command line>"  # where a setting from outside has its place, one a line
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of a file.  Lines and columns count from 1; the end is exclusive.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,20 +13,25 @@ from netc.analyze.backward import backward_flops
 from netc.analyze.expect import prove
 from netc.analyze.facts import Facts, Memory
 from netc.analyze.report import NetReport
-from netc.errors import Diagnostic, NetError, Note, Report, Span, did_you_mean
-from netc.graph.bind import read_setting
+from netc.errors import COMMAND_LINE, Diagnostic, NetError, Note, Report, Span, did_you_mean, nearest
+from netc.graph.bind import Outside, read_setting
 from netc.graph.elaborate import Elaborated, Imported, elaborate
 from netc.graph.model import Graph
 from netc.graph.shapes import with_sizes
-from netc.lower import inference
-from netc.plan import plan
+from netc.lower import folded, forward
+from netc.plan import PERSISTENT, plan
 from netc.resources import spec_path
 from netc.sizes import symbols
 from netc.syntax import ast
 from netc.syntax.imports import find_imports
 from netc.syntax.parse import parse, read
+from netc.train.keys import KEYS
 from netc.train.spec import TrainSpec, default_spec, train_spec
 from netc.train.step import training_step, value_and_grad
+
+Sizes = (
+    Mapping[str, tuple[int, ...]] | tuple[int, ...]
+)  # of one example: by the name of an input, or of the only one
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Compiled:
         memory = measure(self.graph, batch, spec=spec)
         back: Mapping[str, int | None] | None = None
         if backward and memory and spec.losses:
-            back = backward_flops(value_and_grad(self.graph, spec, 1))
+            back = backward_flops(value_and_grad(self.graph, spec, 1, fused=False))
         elif backward:  # a symbolic size decides, or there is no loss
             back = {f"{self.graph.name}.{n.path}": None for n in self.graph.nodes}
         return NetReport(self.facts, memory, batch, back)
@@ -57,7 +62,8 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A file with everything that was found in it.  `nets` are those that could be made, errors or not.
+    """A file with everything that was found in it.  `nets` are those that were asked for and could be made, errors
+    or not.
 
     `imports` are the texts of the files that it imports, by their path from its folder.
     """
@@ -74,7 +80,13 @@ class Loaded:
     @property
     def sources(self) -> dict[str, str]:
         """The text of every file that a diagnostic may lie in."""
-        return {**self.imported, self.path: self.text}
+        options = "\n".join(_option(*setting) for setting in self.settings.items())
+        return {**self.imported, COMMAND_LINE: options, self.path: self.text}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nets that the file writes, made or not."""
+        return tuple(dict.fromkeys(net.name.id for net in _nets(self.file)))
 
     @property
     def failed(self) -> bool:
@@ -96,40 +108,46 @@ def find(name: str) -> Path:
 
 
 def load_file(
-    name: str, settings: Mapping[str, str] | None = None, sizes: Sequence[int] | None = None
+    name: str,
+    settings: Mapping[str, str] | None = None,
+    sizes: Sizes | None = None,
+    only: str | None = None,
 ) -> Loaded:
     """Reads and compiles a file or a shipped spec.  Raises NetError only where it cannot be read at all."""
     path = find(name)
-    return load_text(read(str(path)), str(path), settings, sizes)
+    return load_text(read(str(path)), str(path), settings, sizes, only=only)
 
 
 def load_text(
     text: str,
     path: str = "<text>",
     settings: Mapping[str, str] | None = None,
-    sizes: Sequence[int] | None = None,
+    sizes: Sizes | None = None,
     imports: Mapping[str, str] | None = None,
+    only: str | None = None,
 ) -> Loaded:
     """Compiles a text.  `settings` are those of the command line: `classes`, `depth`, `train.batch`.
 
-    `sizes`, those of one example, go before the ones that a net of one input writes.  An `expect` is a claim
+    `sizes`, those of one example by the name of an input, go before the ones that a net writes; without a name
+    they are those of the only input of a net.  Nets that they do not fit stay as they are.  An `expect` is a claim
     about the net as its file has it, so it is not held against other settings and sizes.  `imports` are the texts of
-    what it imports, which else are read from the folder of `path`.
+    what it imports, which else are read from the folder of `path`.  With `only`, the name of a net, no other net and
+    no train block of another is looked at, so that their mistakes are not found.
     """
     given = settings or {}
     budget.begin()
     file, found = parse(text, path)
     if sizes:
-        file = _resized(file, sizes)
+        file = _resized(file, sizes if isinstance(sizes, Mapping) else {"": sizes})
     report = Report()
     for diagnostic in found:
         report.add(diagnostic)
-    values = {k: read_setting(v) for k, v in given.items() if not k.startswith("train.")}
+    values = _outside(given)
     found_there = find_imports(file, report, imports)
-    made = elaborate(file, values, report, Imported(tuple(found_there.files), found_there.links))
-    _all_taken(values, made, file, report)
-    nets = {item.name.id: item for item in file.items if isinstance(item, ast.Net)}
-    blocks = _train_blocks(file, made, given, report)
+    made = elaborate(file, values, report, Imported(tuple(found_there.files), found_there.links), only)
+    _all_taken(values, made, file, only, report)
+    nets = {net.name.id: net for net in _nets(file)}
+    blocks = _train_blocks(file, made, given, only, report)
     misread = any(
         d.severity == "error" for d in found
     )  # parts of the file are left out, so its facts mean little
@@ -145,21 +163,24 @@ def load_text(
     return Loaded(path, text, file, compiled, given, diagnostics, found_there.texts, found_there.sources)
 
 
-def _resized(file: ast.File, sizes: Sequence[int]) -> ast.File:
-    """The file with `[N, *sizes]` as the input of every net that has one input."""
+def _nets(file: ast.File) -> list[ast.Net]:
+    return [item for item in file.items if isinstance(item, ast.Net)]
+
+
+def _resized(file: ast.File, sizes: Mapping[str, tuple[int, ...]]) -> ast.File:
+    """The file with other sizes of inputs in every net that they fit."""
+    settings = {i.parameter.name.id for i in file.items if isinstance(i, ast.Param)}
 
     def net(item: ast.Net) -> ast.Net:
-        inputs = [s for s in item.body if isinstance(s, ast.Input)]
-        if len(inputs) != 1:
-            return item
-        new = with_sizes(inputs[0], tuple(sizes))
-        return replace(item, body=tuple(new if s is inputs[0] else s for s in item.body))
+        inputs = [s.name.id for s in item.body if isinstance(s, ast.Input)]
+        only = {inputs[0]: sizes[""]} if len(inputs) == 1 and "" in sizes else {}
+        return with_sizes(item, {**sizes, **only}, settings)
 
     return replace(file, items=tuple(net(i) if isinstance(i, ast.Net) else i for i in file.items))
 
 
 def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> Memory | None:
-    """Bytes of inference and of training, as the plans of their programs place them.
+    """Bytes of prediction and of training, as the plans of their programs place them.
 
     None where a size is symbolic: what is not known cannot be planned.
     """
@@ -167,31 +188,65 @@ def measure(graph: Graph, batch: int = 1, *, spec: TrainSpec | None = None) -> M
         return None
     spec = spec or default_spec(graph)
     training = plan(training_step(graph, spec, batch)).peak_bytes if spec.losses else None
-    return Memory(plan(inference(graph, batch)).peak_bytes, training)
+    return Memory(_to_run(graph, batch), training)
 
 
-def _all_taken(values: Mapping[str, Any], made: Elaborated, file: ast.File, report: Report) -> None:
+def _to_run(graph: Graph, batch: int) -> int:
+    """Bytes of a predictor: weights as they came and as they were folded, and the memory of both its programs."""
+    program = forward(graph, batch)
+    programs = folded(program)
+    stay = (i for p in (program, *programs) for i in p.inputs if i.role in PERSISTENT)
+    kept = {i.name: i.value.type.nbytes for i in stay}
+    return sum(kept.values()) + sum(p.arena_bytes + p.fed_bytes for p in map(plan, programs))
+
+
+def _option(name: str, value: str) -> str:
+    """A setting as the command line has it, in one line."""
+    return f"--set {name}={value}".replace("\n", " ")
+
+
+def _outside(given: Mapping[str, str]) -> dict[str, Outside]:
+    """The settings of the file and its nets, with their places on the command line."""
+    out: dict[str, Outside] = {}
+    for line, (name, text) in enumerate(given.items(), 1):
+        if not name.startswith("train."):
+            first = len("--set ") + 1
+            end = first + len(name)
+            ident = ast.Ident(name, Span(COMMAND_LINE, line, first, line, end))
+            place = Span(COMMAND_LINE, line, end + 1, line, end + 1 + len(text))
+            out[name] = Outside(ident, read_setting(text), place)
+    return out
+
+
+def _all_taken(
+    values: Mapping[str, Outside], made: Elaborated, file: ast.File, only: str | None, report: Report
+) -> None:
     """A setting from outside that nothing takes is a mistake."""
     known = [i.parameter.name.id for i in file.items if isinstance(i, ast.Param)]
-    known += [p.name.id for i in file.items if isinstance(i, ast.Net) for p in i.parameters]
-    for name in values:
+    known += [p.name.id for net in _nets(file) if only in (None, net.name.id) for p in net.parameters]
+    trains = any(isinstance(item, ast.Train) for item in file.items)
+    for name, setting in values.items():
         if name not in made.used:
-            help = did_you_mean(name, known) or (f"it has {', '.join(known)}" if known else "it has none")
-            at = Span(file.path, 1, 1, 1, 1)
-            report.add(Diagnostic("E0203", f"the file has no setting `{name}`", at, help=help))
+            near = nearest(name, known) or (trains and (key := nearest(name, KEYS)) and f"train.{key}")
+            have = f"it has {', '.join(known)}" if known else "it has none"
+            help = f"did you mean `{near}`?" if near else have
+            message = f"the file has no setting `{name}`"
+            report.add(Diagnostic("E0203", message, setting.name.span, help=help))
 
 
 def _train_blocks(
-    file: ast.File, made: Elaborated, given: Mapping[str, str], report: Report
+    file: ast.File, made: Elaborated, given: Mapping[str, str], only: str | None, report: Report
 ) -> dict[str, ast.Train]:
     """The train block of each net, with the settings of the command line put in."""
-    nets = [item.name.id for item in file.items if isinstance(item, ast.Net)]
+    nets = [net.name.id for net in _nets(file)]
     out: dict[str, ast.Train] = {}
     for item in file.items:
         if not isinstance(item, ast.Train):
             continue
         name = item.net.id if item.net else nets[0] if len(nets) == 1 else None
         place = item.net.span if item.net else item.span
+        if only is not None and name in nets and name != only:
+            continue
         if name is None:
             help = "write its name: train NAME { … }"
             report.add(Diagnostic("E0603", "it is not said which net this trains", place, help=help))
@@ -208,14 +263,20 @@ def _train_blocks(
 
 
 def _overridden(block: ast.Train, given: Mapping[str, str], report: Report) -> ast.Train:
-    """The block with each `train.KEY=VALUE` in the place of its line."""
+    """The block with each `train.KEY=VALUE` in the place of its line.
+
+    What is parsed in its place has its line and columns on the command line, so that spans lie there.
+    """
     body = list(block.body)
-    for name, value in given.items():
+    for line, (name, value) in enumerate(given.items()):
         if not name.startswith("train."):
             continue
         key = name.removeprefix("train.")
-        where = f"--set {name}"
-        file, found = parse(f"train {{ {key} {value} }}\n", where)
+        option = _option(name, value)
+        start = len("--set train.")
+        written = option[start:].replace("=", " ", 1)
+        text = "\n" * line + "train {".ljust(start) + written + " }\n"
+        file, found = parse(text, COMMAND_LINE)
         for diagnostic in found:
             report.add(diagnostic)
         made = file.items[0]

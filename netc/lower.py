@@ -61,14 +61,19 @@ def emit(graph: Graph, b: Builder, batch: int) -> list[Value]:
     return values
 
 
-def inference(graph: Graph, batch: int, *, tensors: Iterable[str] = (), dtype: DType = "f32") -> Program:
-    """The forward program: the net's outputs, and further `tensors` of it, each named, as `(N, C, H, W)`."""
+def inference(
+    graph: Graph, batch: int, *, tensors: Iterable[str] = (), dtype: DType | None = None
+) -> Program:
+    """The forward program: the net's outputs, and further `tensors` of it, each named, as `(N, C, H, W)`.
+
+    Without a `dtype` it computes in the float type of the net's inputs.
+    """
     return simplify(forward(graph, batch, tensors=tensors, dtype=dtype))
 
 
-def forward(graph: Graph, batch: int, *, tensors: Iterable[str] = (), dtype: DType = "f32") -> Program:
+def forward(graph: Graph, batch: int, *, tensors: Iterable[str] = (), dtype: DType | None = None) -> Program:
     """`inference` as the layers have it, before any pass."""
-    b = Builder(training=False, dtype=dtype)
+    b = Builder(training=False, dtype=dtype or graph.dtype)
     values = emit(graph, b, batch)
     wanted = dict(graph.outputs) | {t: graph.tensors[t] for t in tensors}
     for name, node in wanted.items():

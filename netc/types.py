@@ -8,6 +8,7 @@ neighbouring channels of one pixel.  The batch `N` is a symbol until a program i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Final, Literal, cast
 
@@ -68,7 +69,12 @@ class TensorType:
 
     @property
     def nbytes(self) -> int:
-        return self.size * ITEM_BYTES[self.dtype]
+        return _nbytes(self)
+
+
+@lru_cache(maxsize=4096)  # passes and plans ask for it again and again
+def _nbytes(t: TensorType) -> int:
+    return t.size * ITEM_BYTES[t.dtype]
 
 
 def physical(shape: Shape) -> Shape:

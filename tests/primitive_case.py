@@ -304,9 +304,10 @@ def pointwise(op: ops.Primitive) -> Callable[[Draw], Application]:
 
 def fused(draw: Draw) -> Application:
     """Momentum: v' = μ v + g, w' = w − η v', with a bias over channels on top so that every kind of operand
-    occurs.
+    occurs, and sums.
     """
-    shape = image(draw)
+    shape = draw(st.sampled_from([image(draw), (4, 12, 12, 3), (33, 2, 17)]))
+    vector = draw(st.booleans())  # without one rows of few channels are put together
     steps = (
         Step(ops.scale, (0,), (("factor", 0.9),)),
         Step(ops.add, (5, 1)),
@@ -315,8 +316,12 @@ def fused(draw: Draw) -> Application:
         Step(ops.add, (8, 4)),
         Step(ops.tanh, (9,)),
     )
-    operands = [numbers(draw, *s) for s in (shape, shape, (), shape, shape[-1:])]
-    return Application(ops.fused, tuple(operands), {"expression": Expression(steps, (6, 8, 10))}, 16)
+    operands = [numbers(draw, *s) for s in (shape, shape, (), shape, shape[-1:] if vector else ())]
+    sums = draw(st.sampled_from([(), (10,), (0, 8)]))
+    expression = Expression(steps, draw(st.sampled_from([(6, 8, 10), (8,)])), sums)
+    return Application(
+        ops.fused, tuple(operands), {"expression": expression}, 16 + prod(shape[:-1]) * len(sums)
+    )
 
 
 CASES: dict[str, Callable[[Draw], Application]] = {

@@ -20,7 +20,9 @@ def _apply(b: Builder, draw: Any, values: list[Value]) -> list[Value]:
     same = [v for v in values if v.type == x.type]
     y = draw(st.sampled_from(same))
     kind = draw(
-        st.sampled_from(["unary", "unary", "binary", "binary", "scalar", "view", "sum", "wide", "two"])
+        st.sampled_from(
+            ["unary", "unary", "binary", "binary", "scalar", "view", "sum", "channels", "wide", "norm", "two"]
+        )
     )
     if kind == "unary":
         return [b(draw(st.sampled_from([ops.tanh, ops.relu, ops.neg])), x)]
@@ -35,11 +37,27 @@ def _apply(b: Builder, draw: Any, values: list[Value]) -> list[Value]:
         ]
     if kind == "sum":
         return [b(ops.sum_to, x, shape=())]
+    if kind == "channels" and x.type.rank > 1:
+        return [b(ops.sum_to, x, shape=x.type.shape[-1:])]
+    if kind == "norm" and x.type.rank > 1:
+        return _norm(b, draw, x, y)
     if kind == "wide" and x.type.rank and x.type.size < 200:
         return [b(ops.concat, x, y, axis=0)]
     if x.type.rank == 2:
         return list(b.all(ops.moments, x))
     return [b(ops.tanh, x)]
+
+
+def _norm(b: Builder, draw: Any, x: Value, g: Value) -> list[Value]:
+    """A norm, what may follow it, and the gradients of both."""
+    mean, var = b.all(ops.moments, x)
+    z = b(ops.batch_norm, x, var, mean, mean, var, eps=1e-3)
+    out = draw(st.sampled_from([(), (ops.relu, ops.relu_grad), (ops.tanh, ops.tanh_grad)]))
+    y = b(out[0], z) if out else z
+    y = b(ops.add, y, g) if draw(st.booleans()) else y
+    g = b(out[1], y, g) if out else g
+    found = [y, *b.all(ops.batch_norm_grad, x, var, mean, var, g, eps=1e-3)]
+    return found if draw(st.booleans()) else [*found, z, g]
 
 
 @st.composite

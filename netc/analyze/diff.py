@@ -8,7 +8,7 @@ are taken for one another in their order.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, Final
@@ -19,6 +19,7 @@ from netc.analyze.report import NetReport, totals
 from netc.analyze.rows import said
 from netc.errors import plural
 from netc.graph.model import Node
+from netc.ir.program import Numbers
 
 SCHEMA: Final = "netc.diff/1"
 _TOTALS: Final = (
@@ -47,13 +48,28 @@ class Difference:
         """Pairs that differ only in their paths, and so in the names of their weights."""
         return [(a, b) for a, b in self.pairs if a.path != b.path and not self._aspects(a, b)]
 
+    @cached_property
+    def outputs(self) -> tuple[list[str], list[str], list[str]]:
+        """Names of outputs that only A has, that only B has, and that stand for another tensor in each."""
+        there, _ = self._there
+        old, new = self.a.graph.outputs, self.b.graph.outputs
+        other = [name for name, node in old.items() if name in new and there.get(node) != new[name]]
+        return [name for name in old if name not in new], [name for name in new if name not in old], other
+
+    @property
+    def reordered(self) -> bool:
+        """Whether both have the same outputs in another order."""
+        old, new = list(self.a.graph.outputs), list(self.b.graph.outputs)
+        return old != new and sorted(old) == sorted(new)
+
     @property
     def same(self) -> bool:
-        return not (self.removed or self.added or self.changed or self.renamed)
+        layers = self.removed or self.added or self.changed or self.renamed
+        return not (layers or any(self.outputs) or self.reordered)
 
     def _aspects(self, a: Node, b: Node) -> bool:
         differ = a.describe() != b.describe() or a.type != b.type or a.expansion != b.expansion
-        return differ or not self._wired(a, b)
+        return differ or _own(a) != _own(b) or not self._wired(a, b)
 
     def _wired(self, a: Node, b: Node) -> bool:
         """Whether both read the same, as far as what they read is in both nets."""
@@ -136,6 +152,8 @@ def diff_dict(d: Difference) -> dict[str, Any]:
         "added": [_one(n, d.b) for n in d.added],
         "changed": [_two(_one(a, d.a), _one(b, d.b)) for a, b in d.changed],
         "renamed": [[a.path, b.path] for a, b in d.renamed],
+        "outputs": [list(d.a.graph.outputs), list(d.b.graph.outputs)],
+        "redirected": d.outputs[2],
     }
 
 
@@ -145,6 +163,7 @@ def _one(node: Node, report: NetReport) -> dict[str, Any]:
         "path": node.path,
         "layer": node.describe(),
         "inputs": [report.graph.nodes[i].path for i in node.inputs],
+        "given": node.own.weight,
         "shape": [size if isinstance(size, int) else str(size) for size in node.type.shape],
         "params": e.params,
         "state": e.state,
@@ -170,7 +189,20 @@ def diff_text(d: Difference) -> str:
         (len(d.removed), "removed"), (len(d.added), "added"), (len(d.changed), "changed"), (len(d.renamed), "renamed"),
     ]  # fmt: skip
     told = ", ".join(f"{plural(count, 'layer')} {what}" for count, what in counts if count)
-    return "\n".join([f"{head}: {told}", "", *_layers(d), *_differing(d)])
+    layers, outputs = _layers(d), _outputs(d)
+    between = [""] if layers and outputs else []
+    return "\n".join([f"{head}: {told or 'other outputs'}", "", *layers, *between, *outputs, *_differing(d)])
+
+
+def _outputs(d: Difference) -> list[str]:
+    removed, added, other = d.outputs
+    out = [f"- output {name}" for name in removed] + [f"+ output {name}" for name in added]
+    for name in other:
+        a, b = (n.graph.nodes[n.graph.outputs[name]] for n in (d.a, d.b))
+        out.append(f"~ output {name}: that of {a.path} → that of {b.path}")
+    if d.reordered:
+        out.append(f"~ outputs: {', '.join(d.a.graph.outputs)} → {', '.join(d.b.graph.outputs)}")
+    return out
 
 
 def _layers(d: Difference) -> list[str]:
@@ -206,9 +238,39 @@ def _change(a: Node, b: Node) -> str:
         told.append(f"{_arrow(exact(a.expansion.params), exact(b.expansion.params))} parameters")
     if len(told) == 1 and a.expansion.flops != b.expansion.flops:
         told.append(f"{_arrow(exact(a.expansion.flops), exact(b.expansion.flops))} FLOPs")
+    if a.own.weight is not None and b.own.weight is not None and _own(a) != _own(b):
+        told.append(_given(a.own.weight, b.own.weight))
     if len(told) == 1 and a.describe() == b.describe():
         told.append("reads another tensor")
     return f"~ {path}: {', '.join(told)}"
+
+
+def _given(a: Numbers, b: Numbers) -> str:
+    """How many of the weights that both give differ, and the first."""
+    old, new = list(_flat(a)), list(_flat(b))
+    if len(old) != len(new):
+        return f"{len(old):,} → {len(new):,} given weights"
+    (at, one, other), *more = [(at, i, j) for (at, i), (_, j) in zip(old, new, strict=True) if i != j]
+    place = "".join(f"[{i}]" for i in at)
+    verb = "differ" if more else "differs"
+    return (
+        f"{plural(1 + len(more), 'given weight')} {verb}: {place} {one:g} → {other:g}{', …' if more else ''}"
+    )
+
+
+def _own(node: Node) -> Hashable:
+    """What a layer says of its weights; axes of size 1 may be written or left out."""
+    own = node.own
+    return replace(own, weight=None), own.weight and tuple(number for _, number in _flat(own.weight))
+
+
+def _flat(numbers: Numbers, at: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], float]]:
+    """Every number with its place."""
+    if isinstance(numbers, tuple):
+        for i, item in enumerate(numbers):
+            yield from _flat(item, (*at, i))
+    else:
+        yield at, numbers
 
 
 def _arrow(a: str, b: str) -> str:

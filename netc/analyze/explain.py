@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from netc.analyze.facts import Facts
 from netc.analyze.figures import UNKNOWN, exact, times
@@ -10,8 +11,11 @@ from netc.analyze.receptive import Axis
 from netc.analyze.report import activation_bytes
 from netc.graph.model import Graph, Node, Weight
 from netc.ir.builder import Builder
+from netc.ir.program import Equation
 from netc.layers import Window, conv, dense, join, pool, transpose_conv
+from netc.layers.args import as_tuple
 from netc.layers.base import SIDES, Layer, Seen, map_size
+from netc.ops.primitive import elements
 from netc.ops.windows import reach
 from netc.sizes import Size, Undecided, floor_div
 from netc.types import ITEM_BYTES, TensorType, physical
@@ -177,8 +181,18 @@ def _flops(layer: Layer, types: tuple[TensorType, ...], total: int | None) -> li
         if macs and flops == 2 * macs:
             told.append(f"{eq.op}: 2 · {macs:,} MACs = {flops:,}")
         elif flops:
-            told.append(f"{eq.op}: {flops:,}")
+            told.append(f"{eq.op}: {_product(eq, flops)}{flops:,}")
     return told if len(told) == 1 else [*told, f"{exact(total)} together"] if told else ["0"]
+
+
+def _product(eq: Equation, flops: int) -> str:
+    """`2·2 numbers · 400 windows = `: what is done how often; nothing where it is not the same each time."""
+    kernel = as_tuple(eq.params.get("kernel"))
+    results = elements(eq.outputs[0].type)
+    if kernel and prod(kernel) * results == flops:
+        return f"{times(kernel, '·')} numbers · {results:,} windows = "
+    most = max(elements(v.type) for v in (*eq.inputs, *eq.outputs))
+    return f"{flops // most} · {most:,} numbers = " if most and flops % most == 0 else ""
 
 
 def _memory(node: Node) -> str:

@@ -12,8 +12,10 @@ from netc.graph.model import Graph, Node, total
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that inference and training allocate, from the plans of the programs that would run.
+    """Bytes that prediction and training allocate, from the plans of the programs that would run.
 
+    A predictor keeps the weights, for they are asked for and may be set, and beside them what it folded of them and
+    their statistics.
     What a kernel borrows for the time of one equation depends on the backend, and is not counted.
     """
 

@@ -22,8 +22,11 @@ from typing import Final
 
 from netc.analyze.stairs import Path, merged, widest
 from netc.graph.model import Graph, Node
-from netc.layers.base import Seen, Window
+from netc.layers.base import Layer, Seen, Sight, Window
+from netc.layers.embedding import Embedding
 from netc.layers.join import Concat
+from netc.layers.rearrange import Slice
+from netc.types import Shape, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,16 @@ _POINT: Final = Field((_PIXEL, _PIXEL))
 _LINE: Final = Field((_PIXEL, _PIXEL), line=True)
 
 
+def space(t: TensorType) -> Shape:
+    """Height and width of a map, or the length of a line; nothing where there are neither."""
+    return t.shape[1:] if is_row(t) else t.shape[2:] if t.rank in (3, 4) else ()
+
+
+def is_row(t: TensorType) -> bool:
+    """Whether these are whole numbers in a row: a line of points, to be embedded one by one."""
+    return t.rank == 2 and t.dtype == "int"
+
+
 def fields(graph: Graph) -> tuple[Field | None, ...]:
     """The field of every node; None where no feature map flows into it."""
     out: list[Field | None] = []
@@ -128,14 +141,14 @@ def fields(graph: Graph) -> tuple[Field | None, ...]:
 
 def _field(node: Node, graph: Graph, so_far: list[Field | None]) -> Field | None:
     if node.layer is None:
-        return {3: _LINE, 4: _POINT}.get(node.type.rank)
+        return {1: _LINE, 2: _POINT}.get(len(space(node.type)))
     known = [so_far[i] for i in node.inputs]
-    if isinstance(node.layer, Concat) and node.layer.axis != "C":
+    if isinstance(node.layer, Concat) and (node.layer.axis != "C" or is_row(node.type)):
         known = _in_a_row(node, graph, known)
     seen = _join([f for f in known if f is not None])
     if seen is None:
         return None
-    sight = node.layer.window(graph.nodes[node.inputs[0]].type)
+    sight = sight_of(node.layer, graph.nodes[node.inputs[0]].type)
     if sight == "point":
         return seen
     if sight == "whole":
@@ -143,6 +156,13 @@ def _field(node: Node, graph: Graph, so_far: list[Field | None]) -> Field | None
     if sight == "turned":
         return replace(seen, turned=not seen.turned)
     return _through(seen, *sight)
+
+
+def sight_of(layer: Layer, x: TensorType) -> Sight:
+    """What a layer sees of its first operand; of a row of whole numbers, the part that it keeps, or one by one."""
+    if not is_row(x) or isinstance(layer, Embedding | Concat):
+        return layer.window(x)
+    return (Window(1), Window(1, 1, -layer.start)) if isinstance(layer, Slice) else "whole"
 
 
 def _through(seen: Field, along_height: Seen, along_width: Seen) -> Field:
@@ -158,10 +178,11 @@ def _in_a_row(node: Node, graph: Graph, known: list[Field | None]) -> list[Field
     """The operands of a concatenation along height or width, each from the place where it begins."""
     assert isinstance(node.layer, Concat)
     axis = "NCHW".index(node.layer.axis)
+    height = node.layer.axis == "H"
     out: list[Field | None] = []
     start = 0
     for i, field in zip(node.inputs, known, strict=True):
-        shifts = Window(1, 1, start if axis == 2 else 0), Window(1, 1, start if axis == 3 else 0)
+        shifts = Window(1, 1, start if height else 0), Window(1, 1, 0 if height else start)
         out.append(field and _through(field, *shifts))
         size = graph.nodes[i].type.shape[axis]
         if not isinstance(size, int):

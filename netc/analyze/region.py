@@ -16,7 +16,7 @@ from netc.analyze.advice.study import LARGEST, Masks, tapped
 from netc.analyze.explain import find
 from netc.analyze.facts import Facts
 from netc.analyze.figures import pair, times
-from netc.analyze.receptive import Field
+from netc.analyze.receptive import Field, is_row, sight_of, space
 from netc.analyze.rows import said
 from netc.analyze.unfound import no_layer
 from netc.graph.model import Graph, Node
@@ -38,7 +38,7 @@ class Region:
     """What index (row, column), or (position,) of what has a length alone, of a layer sees.
 
     `ends` are by the formula, one an axis, None where only paths that see all lead to it; `inside` gives for each
-    input map the part of it that is seen, None where that is padding alone.
+    input map the part of it that is seen, None where that is nothing.
     """
 
     net: str
@@ -65,18 +65,21 @@ def region(facts: Facts, asked: str) -> Region:
     if node is None:
         raise NoRegion(no_layer(match[1], [n.path for n in graph.nodes]))
     field = facts.fields[node.id]
-    if field is None or node.type.rank not in (3, 4):
+    size = space(node.type)
+    if field is None and size:
+        raise NoRegion(f"`{node.path}` has no receptive field, for no feature map flows into it")
+    if field is None or not size:
         raise NoRegion(f"`{node.path}` is no feature map, but {node.type!r}: it has no rows and columns")
-    if len(index) != len(node.type.shape[2:]):
-        wanted = "a row and a column" if node.type.rank == 4 else "one position, for it has a length alone"
+    if len(index) != len(size):
+        wanted = "a row and a column" if len(size) == 2 else "one position, for it has a length alone"
         raise NoRegion(f"an index of `{node.path}` is {wanted}")
     made = Region(graph.name, node, index, field, None, ())
-    for i, size, what in zip(index, node.type.shape[2:], made.axes, strict=True):
-        if isinstance(size, int) and i >= size:
-            raise NoRegion(f"`{node.path}` has {size} {what}, 0 to {size - 1}, and no {i}")
+    for i, side, what in zip(index, size, made.axes, strict=True):
+        if isinstance(side, int) and i >= side:
+            raise NoRegion(f"`{node.path}` has {side} {what}, 0 to {side - 1}, and no {i}")
     row, column = index if len(index) == 2 else (0, *index)
     found = field.at(row, column)
-    maps = [n for n in graph.inputs if n.type.rank == node.type.rank]
+    maps = [n for n in graph.inputs if len(space(n.type)) == len(size)]
     inside = _inside(graph, node, (row, column), maps, found)
     part = slice(1 if field.line else 0, 2)
     cut = tuple((n, seen and seen[part]) for n, seen in zip(maps, inside, strict=True))
@@ -138,12 +141,12 @@ def _seen(graph: Graph, node: Node, index: tuple[int, int]) -> dict[int, Masks] 
             continue
         for place, i in enumerate(reader.inputs):
             source = graph.nodes[i]
-            if source.type.rank not in (3, 4) or reader.layer.window(source.type) == "whole":
+            if not space(source.type) or sight_of(reader.layer, source.type) == "whole":
                 continue  # a path that sees all, or nothing of a map
             if _sides(source) is None or _sides(reader) is None:
                 return None
             rows, columns = _handed_on(graph, reader, place, found[reader.id])
-            if rows and columns:  # else padding alone
+            if rows and columns:  # else padding, or gaps between windows
                 known = found.get(i, (0, 0))
                 found[i] = known[0] | rows, known[1] | columns
     return found
@@ -156,13 +159,13 @@ def _handed_on(graph: Graph, reader: Node, place: int, masks: Masks) -> Masks:
     assert layer
     assert size
     assert own
-    if isinstance(layer, Concat) and layer.axis != "C":
-        axis = "HW".index(layer.axis)
+    if isinstance(layer, Concat) and (layer.axis != "C" or is_row(source.type)):
+        axis = 0 if layer.axis == "H" else 1
         before = (_sides(graph.nodes[i]) for i in reader.inputs[:place])
         start = sum(sides[axis] for sides in before if sides)
         rows, columns = (m >> start if i == axis else m for i, m in enumerate(masks))
         return rows & ((1 << size[0]) - 1), columns & ((1 << size[1]) - 1)
-    sight = layer.window(source.type)
+    sight = sight_of(layer, source.type)
     if sight == "turned":
         return masks[1], masks[0]
     if isinstance(sight, str):  # a point; what is repeated, as a gate is, has one
@@ -182,6 +185,10 @@ def _taps(w: Seen, border: str, size: int, outputs: int) -> int:
     if isinstance(w, Window) and border == "zero":
         return tapped(w, size, outputs)
     seen = 0
+    if isinstance(w, Rise) and w.writes:
+        for i in range(size):
+            seen |= bool(tapped(w.writes, outputs.bit_length(), 1 << i) & outputs) << i
+        return seen
     for u in range(outputs.bit_length()):
         if not outputs >> u & 1:
             continue
@@ -208,7 +215,7 @@ def _shown(t: int, size: int, border: str) -> int:
 
 def _plane(image: Node) -> tuple[Size, Size]:
     """Height and width; a line is a plane of one row."""
-    height, width = (1, *image.type.shape[2:])[-2:]
+    height, width = (1, *space(image.type))[-2:]
     return height, width
 
 
@@ -258,10 +265,10 @@ def region_text(r: Region) -> str:
 
 
 def _of(r: Region, image: Node, seen: tuple[Interval, ...] | None) -> str:
-    whole = times(image.type.shape[2:])
+    whole = times(space(image.type))
     if seen is None:
-        return f"nothing of {whole}, for all of it is padding"
-    known = all(isinstance(s, int) for s in image.type.shape[2:])
+        return f"nothing of {whole}: padding, or gaps between windows"
+    known = all(isinstance(s, int) for s in space(image.type))
     end = "" if known else ", as far as that goes"
     return f"{_extent(seen)} of {whole}: {_ranges(r, seen)}{end}"
 

@@ -47,11 +47,6 @@ class NetReport:
         return (self.backward or {}).get(f"{self.graph.name}.{node.path}", 0)
 
 
-def net_report(facts: Facts) -> NetReport:
-    """The report of a net without mistakes at batch 1."""
-    return NetReport(facts, facts.bytes)
-
-
 def report_dict(reports: Iterable[NetReport]) -> dict[str, Any]:
     """The object of `netc report --json`; `report.schema.json` beside this file describes it."""
     return {"schema": SCHEMA, "nets": [net_dict(r) for r in reports]}

@@ -13,11 +13,12 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from netc.analyze.figures import UNKNOWN, exact, pair, short, size, times
-from netc.analyze.receptive import Field
+from netc.analyze.receptive import Field, space
 from netc.analyze.report import NetReport, totals
 from netc.analyze.rows import Row, rows
 from netc.errors import plural
 from netc.graph.model import total
+from netc.sizes import symbols
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -229,9 +230,14 @@ def symbolic_text(report: NetReport) -> str:
     """Which sizes are not known, and what tells them."""
     names = " and ".join(report.symbols)
     known = [f"{UNKNOWN} depends on {names}"]
-    if len(report.graph.inputs) == 1:
-        (image,) = report.graph.inputs
-        known.append(f"--input {'x'.join(map(str, image.type.shape[1:]))}, in numbers, fills it in")
+    open_yet, told = set(report.symbols), list[str]()
+    for image in report.graph.inputs:  # a name is filled in everywhere
+        own = {s.name for size in image.type.shape[1:] for s in symbols(size)}
+        if own & open_yet:
+            open_yet -= own
+            name = f"{image.name}=" if len(report.graph.inputs) > 1 else ""
+            told.append(f"--input {name}{'x'.join(map(str, image.type.shape[1:]))}")
+    known.append(f"{' '.join(told)}, in numbers, fills it in")
     return ": ".join(known)
 
 
@@ -247,10 +253,12 @@ def _last_map(report: NetReport) -> list[tuple[str, str]]:
     """What a pixel of the last feature map sees, against the input."""
     node = report.facts.last_map
     field = report.facts.fields[node.id] if node else None
-    image = next((n for n in report.graph.inputs if n.type.rank in (3, 4)), None)
-    if node is None or field is None or field.local is None or image is None:
+    if node is None or field is None or field.local is None:
         return []
-    local, of = field.local, image.type.shape[2:]
+    local = field.local
+    of = next((s for s in (space(n.type) for n in report.graph.inputs) if len(s) == len(local)), None)
+    if of is None:
+        return []
     if all(isinstance(side, int) and seen >= side for seen, side in zip(local, of, strict=True)):
         share = f"at least the whole input of {times(of)}"
     else:

@@ -11,6 +11,7 @@ from netc.graph.model import Graph
 from netc.layers.embedding import Embedding
 from netc.layers.loss import LABELLED
 from netc.train.spec import TrainSpec
+from netc.types import NUMPY_NAME
 
 
 def inputs(graph: Graph, batch: int) -> dict[str, NDArray[Any]]:
@@ -24,7 +25,9 @@ def inputs(graph: Graph, batch: int) -> dict[str, NDArray[Any]]:
             known = min((r.vocabulary for r in readers if isinstance(r, Embedding)), default=2)
             out[node.name] = rng.integers(0, known, shape)
         else:
-            out[node.name] = rng.standard_normal(shape, np.float32)
+            out[node.name] = rng.standard_normal(shape, np.float32).astype(
+                NUMPY_NAME[graph.dtype], copy=False
+            )
     return out
 
 
@@ -34,7 +37,7 @@ def target(graph: Graph, spec: TrainSpec, batch: int) -> NDArray[Any]:
     name, t = spec.target
     shape = (batch, *t.dims_after(1))
     if t.dtype != "int":
-        return rng.random(shape, np.float32)
+        return rng.random(shape, np.float32).astype(NUMPY_NAME[graph.dtype], copy=False)
     scored = [x for x in spec.losses if isinstance(x.layer, LABELLED) and x.operands[1] == name]
     classes = min((graph.node(x.operands[0]).type.dims_after(1)[0] for x in scored), default=2)
     return rng.integers(0, classes, shape)

@@ -11,7 +11,6 @@ import click
 
 from netc.cli.files import (
     file_argument,
-    input_option,
     math_option,
     net_option,
     only,
@@ -20,6 +19,7 @@ from netc.cli.files import (
     set_option,
 )
 from netc.cli.output import complain, console, is_terminal, say, width
+from netc.cli.sizes import Sizes, check_sizes, input_option
 
 if TYPE_CHECKING:
     from netc.analyze.table import Line
@@ -61,7 +61,7 @@ def command(
     file: str,
     net: str | None,
     settings: Mapping[str, str],
-    sizes: tuple[int, ...] | None,
+    sizes: Sizes,
     batch: int | None,
     threads: int | None,
     infer: bool,
@@ -84,8 +84,9 @@ def command(
       netc bench resnet --net ResNet18 --infer --threads 1 --depth 0
       netc bench digits --passes
     """
-    loaded = read_net(file, settings, sizes).must_be_right()
+    loaded = read_net(file, settings, sizes, net).must_be_right()
     compiled = only(loaded, net)
+    check_sizes({net or "": compiled}, sizes)
     graph = compiled.graph
     _must_be_known(graph)
     from netc.train.spec import default_spec
@@ -139,9 +140,8 @@ def _must_be_known(graph: Graph) -> None:
 
     names = sorted({str(s) for n in graph.inputs for size in n.type.shape[1:] for s in symbols(size)})
     if names:
-        fix = "--input says them" if len(graph.inputs) == 1 else "write them into a copy of the file"
         raise click.UsageError(
-            f"{graph.name} runs at known sizes only, and {' and '.join(names)} are open; {fix}"
+            f"{graph.name} runs at known sizes only, and {' and '.join(names)} are open; --input says them"
         )
 
 

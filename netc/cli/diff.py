@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netc.cli.files import NetFile, chosen, input_option, read_net, set_option
+from netc.cli.files import NetFile, chosen, read_net, set_option
 from netc.cli.output import say, say_json
+from netc.cli.sizes import Sizes, check_sizes, input_option
 
 if TYPE_CHECKING:
     from netc.loading import Compiled, Loaded
@@ -34,7 +35,7 @@ def command(
     b: str,
     nets: Sequence[str],
     settings: Mapping[str, str],
-    sizes: tuple[int, ...] | None,
+    sizes: Sizes,
     as_json: bool,
 ) -> None:
     """Tell what changed between two nets: layers, shapes, totals.
@@ -50,8 +51,13 @@ def command(
 
     if a == b == "-":
         raise click.UsageError("standard input can be one of the two, not both")
-    old, new = (read_net(file, settings, sizes).must_be_right() for file in (a, b))
+    if len(nets) > 2:
+        raise click.UsageError("--net names one net, or one of A and one of B")
+    of_a, of_b = (nets[0], nets[-1]) if nets else (None, None)
+    old, new = (read_net(f, settings, sizes, net).must_be_right() for f, net in ((a, of_a), (b, of_b)))
     pairs, only_a, only_b = _pairs(old, new, nets)
+    for one, other in pairs:
+        check_sizes({"a": one, "b": other}, sizes)
     found = [diff(one.report(), other.report()) for one, other in pairs]
     if as_json:
         nets_json = [diff_dict(d) for d in found]
@@ -74,8 +80,6 @@ def command(
 
 def _pairs(old: Loaded, new: Loaded, names: Sequence[str]) -> tuple[list[Pair], list[str], list[str]]:
     """The nets to compare, and the names that only one of the files has."""
-    if len(names) > 2:
-        raise click.UsageError("--net names one net, or one of A and one of B")
     if names:
         return [(chosen(old, names[0])[names[0]], chosen(new, names[-1])[names[-1]])], [], []
     for loaded in (old, new):

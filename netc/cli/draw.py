@@ -8,8 +8,9 @@ from typing import Final, Literal
 
 import click
 
-from netc.cli.files import file_argument, input_option, net_option, only, read_net, set_option
+from netc.cli.files import file_argument, net_option, only, read_net, set_option
 from netc.cli.output import say
+from netc.cli.sizes import Sizes, check_sizes, input_option
 
 LONGEST_NAME: Final = 100  # of a picture's file that takes the net's name; systems allow 255 bytes
 
@@ -35,7 +36,7 @@ def command(
     out: str | None,
     net: str | None,
     settings: Mapping[str, str],
-    sizes: tuple[int, ...] | None,
+    sizes: Sizes,
     depth: int | None,
     theme: Literal["paper", "dark"],
     rankdir: Literal["TB", "LR"],
@@ -50,7 +51,9 @@ def command(
     """
     from netc.draw import PictureError, TooLargeError, render, to_dot
 
-    graph = only(read_net(file, settings, sizes).must_be_right(), net).graph
+    compiled = only(read_net(file, settings, sizes, net).must_be_right(), net)
+    check_sizes({net or "": compiled}, sizes)
+    graph = compiled.graph
     path = Path(out or f"{graph.name[:LONGEST_NAME]}.svg")
     laid_out = out != "-" and path.suffix.lower() != ".dot"
     try:

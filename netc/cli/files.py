@@ -67,16 +67,6 @@ def _settings(ctx: click.Context, param: click.Parameter, values: Sequence[str])
     return out
 
 
-def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    if value is None:
-        return None
-    parts = value.lower().replace("×", "x").split("x")
-    if not 1 <= len(parts) <= 3 or not all(p.isdecimal() and len(p) <= 9 and int(p) > 0 for p in parts):
-        message = f"`{value}` is no size of one example; write 3x320x320, channels first, or 784"
-        raise click.BadParameter(message, ctx, param)
-    return tuple(int(p) for p in parts)
-
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 file_argument: Final = click.argument("file", type=NetFile(), metavar="FILE")
@@ -101,17 +91,6 @@ def set_option(command: F) -> F:
     )(command)
 
 
-def input_option(command: F) -> F:
-    """`--input 3x320x320`"""
-    return click.option(
-        "--input",
-        "sizes",
-        metavar="CxHxW",
-        callback=_sizes,
-        help="Sizes of one example, in place of those that the net's input has.",
-    )(command)
-
-
 def recompute_option(command: F) -> F:
     """`--recompute cheap|all`"""
     return click.option(
@@ -133,14 +112,20 @@ def math_option(command: F) -> F:
 
 
 def read_net(
-    file: str, settings: Mapping[str, str] | None = None, sizes: Sequence[int] | None = None
+    file: str,
+    settings: Mapping[str, str] | None = None,
+    sizes: Mapping[str, tuple[int, ...]] | None = None,
+    net: str | None = None,
 ) -> Loaded:
-    """The file, compiled, whatever mistakes it has.  Raises NetError only where it cannot be read at all."""
+    """The file, or the one net of it that is asked for, compiled, whatever mistakes it has.
+
+    Raises NetError only where it cannot be read at all.
+    """
     from netc.loading import load_file, load_text
 
     if file != "-":
-        return load_file(file, settings, sizes)
-    return load_text(read_stdin(), STDIN, settings, sizes)
+        return load_file(file, settings, sizes, net)
+    return load_text(read_stdin(), STDIN, settings, sizes, only=net)
 
 
 def read_stdin() -> str:
@@ -155,10 +140,10 @@ def chosen(loaded: Loaded, name: str | None) -> dict[str, Compiled]:
     if name is None:
         return dict(loaded.nets)
     if name not in loaded.nets:
-        if loaded.failed and any(name == written for written in names_of(loaded)):
+        if loaded.failed and name in loaded.names:
             return {}  # it is there, and too wrong to be made; its errors say why
-        near = did_you_mean(name, loaded.nets)
-        have = f"it has {', '.join(loaded.nets)}" if loaded.nets else "it has none"
+        near = did_you_mean(name, loaded.names)
+        have = f"it has {', '.join(loaded.names)}" if loaded.names else "it has none"
         raise click.UsageError(f"{loaded.path} has no net `{name}`; {near or have}")
     return {name: loaded.nets[name]}
 
@@ -171,10 +156,3 @@ def only(loaded: Loaded, name: str | None) -> Compiled:
     if not nets:
         raise click.UsageError(f"{loaded.path} has no net")
     raise click.UsageError(f"{loaded.path} has the nets {', '.join(nets)}; say which by --net NAME")
-
-
-def names_of(loaded: Loaded) -> list[str]:
-    """The nets that a file writes, those too that are too wrong to be made."""
-    from netc.syntax import ast
-
-    return [item.name.id for item in loaded.file.items if isinstance(item, ast.Net)]

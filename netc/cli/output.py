@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from netc.errors import Diagnostic, render_all, visible
+from netc.errors import COMMAND_LINE, Diagnostic, render_all, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,6 +109,12 @@ def show_diagnostics(found: Iterable[Diagnostic], sources: Mapping[str, str]) ->
         tell(_coloured(text) if wants_colour(sys.stderr) else text)
 
 
+def exit_code(found: Iterable[Diagnostic]) -> int:
+    """1 where a file has an error, 2 where the command line alone has any: wrong usage."""
+    places = {d.span.file == COMMAND_LINE for d in found if d.severity == "error"}
+    return 0 if not places else 2 if places == {True} else 1
+
+
 def _more(code: str, rest: Sequence[Diagnostic]) -> str:
     """One line in the place of many pieces of advice."""
     lines = list(dict.fromkeys(d.span.line for d in rest))
@@ -126,7 +132,7 @@ def _coloured(text: str) -> str:
 
 def complain(message: str, what: str = "error") -> None:
     """One line on stderr: what went wrong, where there is no place in a file to point at."""
-    shown = click.style(what, fg="red", bold=True) if wants_colour(sys.stderr) else what
+    shown = click.style(what, fg=_COLOURS.get(what, "red"), bold=True) if wants_colour(sys.stderr) else what
     tell(f"{shown}: {_each_line(message)}")
 
 

@@ -13,10 +13,14 @@ import click
 from netc.cli.eval import check_views, run_argument, views_option
 from netc.cli.output import say
 from netc.cli.train import user_errors
+from netc.errors import plural
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from netc.train.predictor import Predictor
+    from netc.types import TensorType
 
 SCHEMA: Final = "netc.predict/1"
 MAX_BYTES: Final = 4 << 30  # of one array
@@ -53,12 +57,13 @@ def command(run: Path, inputs: Sequence[Path], top: int, views: int, resize: boo
         from netc.train.dataset import DataError
 
         model = load_model(run, train=False)
+        _check_classifier(model, run)
         check_views(model, views)
-        shape = model.graph.inputs[0].type.dims_after(1)
+        taken = model.graph.inputs[0].type
         found: list[dict[str, Any]] = []
         for path in inputs:
             try:
-                chances = model.classify(_examples(path, shape, resize), views=views)  # (N, classes)
+                chances = model.classify(_examples(path, taken, resize), views=views)  # (N, classes)
             except ValueError as error:
                 raise DataError(f"{path}: {error}") from None
             found += [_named(path, i, row, top, model.source.classes) for i, row in enumerate(chances)]
@@ -70,6 +75,15 @@ def command(run: Path, inputs: Sequence[Path], top: int, views: int, resize: boo
         place = f"{one['input']}[{one['index']}]" if one["input"] in several else one["input"]
         told = [f"{c.get('name', c['class'])} ({c['probability']:.1%})" for c in one["classes"]]
         say(f"{place}: {', '.join(told)}")
+
+
+def _check_classifier(model: Predictor, run: Path) -> None:
+    """Raises UsageError where there are no classes to tell."""
+    if not model.classifies:
+        raise click.UsageError(
+            f"{run}: {model.graph.name} tells no classes, for none of its outputs goes into a softmax_xent loss; "
+            f'in Python, netc.load_model("{run}").predict(x) gives its outputs'
+        )
 
 
 def _named(
@@ -87,17 +101,21 @@ def _named(
 # ---- Inputs ---------------------------------------------------------------------------------------------------------
 
 
-def _examples(path: Path, shape: tuple[int, ...], resize: bool) -> NDArray[np.float32]:
-    """The examples in a file, `(N, *shape)`.  Raises DataError where they do not fit the net."""
+def _examples(path: Path, taken: TensorType, resize: bool) -> NDArray[Any]:
+    """The examples in a file, as a net takes them.  Raises DataError where they do not fit the net."""
+    from netc.train.bounded import sizes
     from netc.train.data import fit_examples
     from netc.train.dataset import as_floats
 
-    suffix = path.suffix.lower()
+    suffix, shape, whole = path.suffix.lower(), taken.dims_after(1), taken.dtype == "int"
     array = _array(path) if suffix in (".npy", ".npz") else _image(path, shape, resize)
-    x = as_floats(array)
+    x = array if whole else as_floats(array)
     single = [shape, shape[1:]] if shape[0] == 1 else [shape]  # a grey image may lack its channel
     one = x.shape in single or (len(shape) == 1 and x.ndim != 2 and x.size == shape[0]) or x.ndim == 0
-    return fit_examples(str(path), x[None] if one else x, shape)
+    if one:
+        return fit_examples(f"{path}:", x[None], shape, whole=whole)
+    found = f"{path}: an array of {sizes(x.shape)} is {plural(len(x), 'example')} of {sizes(x.shape[1:])}"
+    return fit_examples(f"{path}:", x, shape, found, whole=whole)
 
 
 def _array(path: Path) -> NDArray[Any]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netc.cli.files import chosen, file_argument, input_option, names_of, net_option, read_net, set_option
-from netc.cli.output import complain, console, is_terminal, say, say_json, show_diagnostics, width
+from netc.cli.files import chosen, file_argument, net_option, read_net, set_option
+from netc.cli.output import complain, console, exit_code, is_terminal, say, say_json, show_diagnostics, width
+from netc.cli.sizes import Sizes, check_sizes, input_option
 
 if TYPE_CHECKING:
     from netc.analyze.report import NetReport
-    from netc.loading import Compiled, Loaded
+    from netc.loading import Compiled
 
 FORMATS = ("table", "json", "csv", "md")
 
@@ -51,7 +52,7 @@ def command(
     file: str,
     net: str | None,
     settings: Mapping[str, str],
-    sizes: tuple[int, ...] | None,
+    sizes: Sizes,
     batch: int,
     depth: int | None,
     form: str,
@@ -71,10 +72,9 @@ def command(
       netc report lenet5 --net LeNet5 --explain c1
       netc report lenet5 --net LeNet5 --rf c3[0,9]
     """
-    loaded = read_net(file, settings, sizes)
+    loaded = read_net(file, settings, sizes, net)
     nets = chosen(loaded, net)
-    if sizes:
-        _one_input(nets, loaded)
+    check_sizes(nets, sizes, failed=loaded.failed)
     try:
         if layer is not None:
             _explain(nets, layer)
@@ -91,20 +91,13 @@ def command(
     if not loaded.nets and not loaded.failed:
         complain(f"{loaded.path} has no net")
         return 1
-    return 1 if loaded.failed else 0
+    return exit_code(loaded.diagnostics)
 
 
 def _behind(message: str, nets: Mapping[str, Compiled], loaded: Loaded, net: str | None) -> str:
     """A layer that is not there may stand behind a mistake, where a net that is asked has one."""
-    whole = all(compiled.whole for compiled in nets.values()) and (net or len(nets) == len(names_of(loaded)))
+    whole = all(compiled.whole for compiled in nets.values()) and (net or len(nets) == len(loaded.names))
     return ", or it stands behind a mistake" if message.startswith("there is no layer") and not whole else ""
-
-
-def _one_input(nets: Mapping[str, Compiled], loaded: Loaded) -> None:
-    for name, compiled in nets.items():
-        count = len(compiled.graph.inputs)
-        if count != 1 and not loaded.failed:
-            raise click.UsageError(f"--input gives the sizes of one input, and {name} has {count}")
 
 
 def _show(reports: Sequence[NetReport], form: str, depth: int | None) -> None:

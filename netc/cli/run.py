@@ -12,7 +12,15 @@ from typing import Any
 
 import click
 
-from netc.cli.output import ReaderGone, complain, hold_nothing, show_diagnostics, take_any_encoding, tell
+from netc.cli.output import (
+    ReaderGone,
+    complain,
+    exit_code,
+    hold_nothing,
+    show_diagnostics,
+    take_any_encoding,
+    tell,
+)
 from netc.errors import MissingDependency, NetError
 
 FAULT = 70  # EX_SOFTWARE of sysexits.h
@@ -68,7 +76,7 @@ def _told(error: BaseException) -> int:
             return error.code if isinstance(error.code, int) else 1
         case NetError():
             show_diagnostics(error.diagnostics, error.sources)
-            return 1
+            return exit_code(error.diagnostics)
         case click.ClickException():
             error.show()
             return error.exit_code

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import click
 
-from netc.analyze.table import cut
+from netc.analyze.table import GAP, cut
 from netc.cli.output import say, say_json, width
 from netc.errors import did_you_mean
 from netc.resources import spec_names, spec_path
 
 SCHEMA: Final = "netc.specs/1"
+LEAST: Final = 4  # characters of a name
 
 
 @click.command("specs", epilog="A spec's name works wherever a file does.")
@@ -60,7 +61,7 @@ def _spec(name: str) -> dict[str, Any]:
 
 
 def _table(found: list[dict[str, Any]]) -> None:
-    """One line a net, cut to the terminal."""
+    """One line a net, its text and names cut to the terminal; figures are never cut."""
     lines = [("spec", "net", "parameters", "")]
     for spec in found:
         for i, net in enumerate(spec["nets"]):
@@ -68,6 +69,11 @@ def _table(found: list[dict[str, Any]]) -> None:
             lines.append((name, net["name"], f"{net['params']:,}", net["doc"].partition("\n")[0]))
     a, b, c = (max(len(line[i]) for line in lines) for i in range(3))
     limit = width(sys.stdout)
+    if limit is not None:
+        b = min(b, max(limit - a - c - 2 * GAP, LEAST))
+        a = min(a, max(limit - b - c - 2 * GAP, LEAST))
+    gap = " " * GAP
     for name, net, params, doc in lines:
-        text = f"{name:<{a}}  {net:<{b}}  {params:>{c}}  {doc}".rstrip()
-        say(text if limit is None else cut(text, limit))
+        text = f"{cut(name, a):<{a}}{gap}{cut(net, b):<{b}}{gap}{params:>{c}}"
+        room = len(doc) if limit is None else limit - len(text) - GAP
+        say(f"{text}{gap}{cut(doc, room)}".rstrip() if room > 0 else text)

@@ -53,7 +53,10 @@ CURVES_EVERY = 5.0  # seconds: where epochs are short, drawing each would take a
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder; runs/NET if not given."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run's folder, which is new or empty; if not given, runs/NET or, where that is there, runs/NET-2, -3, ….",
 )
 @recompute_option
 @math_option
@@ -105,9 +108,10 @@ def _read(
     from netc.train.folder import SPEC, source_of
 
     if file or not resume:
-        return read_net(file or "-", settings), net
+        return read_net(file or "-", settings, net=net), net
     source = source_of(resume)
-    return read_net(str(resume / SPEC), {**source.settings, **settings}), net or source.net
+    net = net or source.net
+    return read_net(str(resume / SPEC), {**source.settings, **settings}, net=net), net
 
 
 def _origin(loaded: Loaded | None, data: Path | None, resume: Path | None) -> Origin:
@@ -202,6 +206,7 @@ def _run(model: Model, compiled: Compiled, data: Dataset, out: Path, origin: Ori
         folder.note_origin(out, origin)
     else:
         folder.begin(out, model, report_dict([report]), origin)
+        _draw(model, out)
     _introduce(compiled, data, out, done)
     try:
         _train(model, data, out, done)
@@ -217,8 +222,20 @@ def _run(model: Model, compiled: Compiled, data: Dataset, out: Path, origin: Ori
     result = model.evaluate(data.test.x, data.test.y)
     folder.finish(out, result)
     say(f"test: {figures(result)}")
-    say(f"the run lies in {out}: model.safetensors, metrics.jsonl, curves.svg, net.svg, report.json")
+    picture = f"{folder.PICTURE}, " if (out / folder.PICTURE).exists() else ""
+    say(f"the run lies in {out}: model.safetensors, metrics.jsonl, curves.svg, {picture}report.json")
     return 0
+
+
+def _draw(model: Model, out: Path) -> None:
+    """The net as a picture; a machine that cannot draw can train."""
+    from netc.draw import TooLargeError
+    from netc.train import folder
+
+    try:
+        folder.draw_net(out, model)
+    except (MissingDependency, TooLargeError) as error:
+        complain(f"the run has no {folder.PICTURE}: {error}", "warning")
 
 
 def _introduce(compiled: Compiled, data: Dataset, out: Path, done: list[Epoch]) -> None:

@@ -29,8 +29,8 @@ class Box:
 
     @property
     def params(self) -> int:
-        """Of one copy, where the box stands for several."""
-        return sum(n.expansion.params for n in self.nodes)
+        """Of all copies, where the box stands for several, as in the report."""
+        return self.times * sum(n.expansion.params for n in self.nodes)
 
     @property
     def leaves(self) -> tuple[Node, ...]:
@@ -48,10 +48,6 @@ class Cluster:
     @property
     def leaves(self) -> tuple[Node, ...]:
         return tuple(n for item in self.items for n in item.leaves)
-
-    @property
-    def params(self) -> int:
-        return sum(item.params * item.times for item in self.items)
 
 
 Item = Box | Cluster

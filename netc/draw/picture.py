@@ -1,4 +1,4 @@
-"""DOT text to a picture file, by the `dot` program or by the Graphviz that the pygraphviz wheel carries.
+"""DOT text to a picture file, by the `dot` program or, where it is missing or fails, by that of the pygraphviz wheel.
 
 Either runs in a process of its own: a crash of the library leaves netc standing, and nothing it sets stays.
 """
@@ -67,21 +67,36 @@ def svg(dot: str) -> str:
 
 def _drawn(dot: str, form: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="netc-draw-") as folder:
-        data = _run(_command(form), dot, Path(folder))
+        data = _asked(_commands(form), dot, Path(folder))
     return _polished(data) if form == "svg" else data
 
 
-def _command(form: str) -> list[str]:
+def _commands(form: str) -> list[list[str]]:
+    """How Graphviz can be run here, the better way first."""
     program = shutil.which("dot")
     dpi = str(_PNG_DPI) if form == "png" else ""
+    found: list[list[str]] = []
     if program:
-        return [program, f"-T{form}", *([f"-Gdpi={dpi}"] if dpi else [])]
+        found.append([program, f"-T{form}", *([f"-Gdpi={dpi}"] if dpi else [])])
     if find_spec(WHEEL):
-        return [sys.executable, "-c", _BY_WHEEL, form, *([dpi] if dpi else [])]
-    raise MissingDependency(
-        "drawing needs Graphviz: `pip install 'pygraphviz>=2.0.4'` brings it, or install the `dot` program "
-        "from graphviz.org; a `.dot` file needs neither"
-    )
+        found.append([sys.executable, "-c", _BY_WHEEL, form, *([dpi] if dpi else [])])
+    if not found:
+        raise MissingDependency(
+            "drawing needs Graphviz: `pip install 'pygraphviz>=2.0.4'` brings it, or install the `dot` program "
+            "from graphviz.org; a `.dot` file needs neither"
+        )
+    return found
+
+
+def _asked(commands: list[list[str]], dot: str, folder: Path) -> bytes:
+    """What the first way answers that does not fail.  What is too large for one is so for all."""
+    failed: list[GraphvizError] = []
+    for command in commands:
+        try:
+            return _run(command, dot, folder)
+        except GraphvizError as error:
+            failed.append(error)
+    raise failed[0]
 
 
 def _run(command: list[str], dot: str, folder: Path) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-from netc.errors import Note, plural
+from netc.errors import Note, Span, plural
 from netc.graph.evaluate import Evaluator, Failed, LayerValue, hidden
 from netc.graph.frame import Names
 from netc.graph.hints import known_as, of_argument
@@ -74,15 +74,26 @@ def bind_fields(call: ast.Call, arguments: Sequence[Argument], at: Evaluator) ->
             values[argument.name] = argument.convert(_word_or_value(a.value, argument, at))
         except ArgumentError as error:
             message = f"`{argument.name}` of `{call.name}` {error.message}"
-            written = a.value.id if isinstance(a.value, ast.Name) else ""
-            help = written and (at.near(written, argument.words) or at.near(written, at.scope))
-            at.fail("E0207", message, a.value.span, help=help)
+            at.fail("E0207", message, a.value.span, help=_meant(a.value, argument.words, at))
             failed = True
         except Failed:
             failed = True
     if failed:
         raise Failed
     return values
+
+
+def _meant(e: ast.Expr, words: Sequence[str], at: Evaluator) -> str:
+    """What may be meant by an argument that is wrong."""
+    if isinstance(e, ast.String):
+        return _unquoted(e.value) if e.value in words else ""
+    if not isinstance(e, ast.Name):
+        return ""
+    return at.near(e.id, words if e.id in at.scope else (*words, *at.scope))
+
+
+def _unquoted(word: str) -> str:
+    return f"write it without quotes: {word}"
 
 
 def _word_or_value(e: ast.Expr, argument: Argument, at: Evaluator) -> Any:
@@ -207,6 +218,22 @@ def layer_or_value(p: ast.Parameter, e: ast.Expr, at: Evaluator) -> Any:
     return at(e)
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A setting from outside (`--set classes=10`): its name and its value, each with its place there."""
+
+    name: ast.Ident
+    value: Any
+    span: Span  # of the value
+
+
+def from_outside(p: ast.Parameter, given: Outside, at: Evaluator) -> Any:
+    """The value that a parameter takes from outside.  A word there is a text, or the layer of that name."""
+    e = ast.Name(str(given.value), given.span)
+    named = p.type is not None and p.type.id == "layer" and isinstance(given.value, str)
+    return typed(p, layer_or_value(p, e, at) if named else given.value, e, at)
+
+
 def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:
     """The value, if the parameter's type takes it; an int goes where a float may."""
     kind = p.type.id if p.type else None
@@ -225,7 +252,8 @@ def typed(p: ast.Parameter, value: Any, e: ast.Expr, at: Evaluator) -> Any:
         "layer": isinstance(value, LayerValue),
     }[kind]
     if not fits:
-        raise at.fail("E0207", f"`{p.name.id}` takes {article(kind)}, not {said(value)}", e.span)
+        help = _unquoted(value) if kind == "layer" and isinstance(value, str) and value in LAYERS else ""
+        raise at.fail("E0207", f"`{p.name.id}` takes {article(kind)}, not {said(value)}", e.span, help=help)
     return float(value) if kind == "float" else value
 
 

@@ -6,12 +6,12 @@ mistake.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from netc.errors import Diagnostic, Note, Report, did_you_mean
-from netc.graph.bind import bind_parameters, layer_or_value, typed
+from netc.graph.bind import Outside, bind_parameters, from_outside, layer_or_value, typed
 from netc.graph.chains import Chains
 from netc.graph.circles import circles
 from netc.graph.count import TooMany, count
@@ -23,7 +23,7 @@ from netc.graph.shapes import tensor_type
 from netc.graph.shared import SharedValue
 from netc.layers import LAYERS
 from netc.syntax import ast
-from netc.types import N
+from netc.types import N, TensorType
 
 MOST_ENDS: Final = 5  # tensors that nothing reads, in a suggestion
 
@@ -51,9 +51,16 @@ class Imported:
 
 
 def elaborate(
-    file: ast.File, given: Mapping[str, Any], report: Report, imported: Imported | None = None
+    file: ast.File,
+    given: Mapping[str, Outside],
+    report: Report,
+    imported: Imported | None = None,
+    only: str | None = None,
 ) -> Elaborated:
-    """All nets of a file.  `given` are settings from outside (`--set classes=10`), which go before defaults."""
+    """All nets of a file, or the one called `only`.
+
+    `given` are settings from outside (`--set classes=10`), which go before defaults.
+    """
     out = Elaborated()
     imported = imported or Imported()
     homes: dict[str, Home] = {}
@@ -63,7 +70,7 @@ def elaborate(
     out.settings = home.settings
     reads = _reads(file)
     for item in file.items:
-        if isinstance(item, ast.Net):
+        if isinstance(item, ast.Net) and only in (None, item.name.id):
             graph = _net(item, reads, home, given, out, report)
             if graph:
                 out.graphs[item.name.id] = graph
@@ -97,7 +104,7 @@ def _home(
     file: ast.File,
     homes: Mapping[str, Home],
     imported: Imported,
-    given: Mapping[str, Any],
+    given: Mapping[str, Outside],
     out: Elaborated,
     report: Report,
 ) -> Home:
@@ -177,14 +184,14 @@ def _define(name: ast.Ident, seen: dict[str, ast.Ident], report: Report) -> None
 
 
 def _file_param(
-    p: ast.Parameter, given: Mapping[str, Any], home: Home, out: Elaborated, report: Report
+    p: ast.Parameter, given: Mapping[str, Outside], home: Home, out: Elaborated, report: Report
 ) -> None:
     at = Evaluator(report, home.settings)
     name = p.name.id
     try:
         if name in given:
             out.used.add(name)
-            home.settings[name] = typed(p, given[name], p.default or ast.Name(name, p.name.span), at)
+            home.settings[name] = from_outside(p, given[name], at)
         elif p.default is None:
             raise at.fail(
                 "E0205", f"`{name}` has no value", p.span, help=f"give it one, here or by --set {name}=…"
@@ -225,7 +232,7 @@ def _net(
     net: ast.Net,
     reads: _Reads,
     home: Home,
-    given: Mapping[str, Any],
+    given: Mapping[str, Outside],
     out: Elaborated,
     report: Report,
 ) -> Graph | None:
@@ -286,17 +293,16 @@ def _statement(
 
 
 def _net_settings(
-    net: ast.Net, given: Mapping[str, Any], out: Elaborated, report: Report
+    net: ast.Net, given: Mapping[str, Outside], out: Elaborated, report: Report
 ) -> dict[str, Any] | None:
     names = {p.name.id for p in net.parameters}
     out.used |= names & given.keys()
     at = Evaluator(report, out.settings)
-    # What is given from outside is typed like an argument, and blamed on the parameter's own place.
     own = dict(out.settings)
     try:
         for p in net.parameters:
             if p.name.id in given:
-                own[p.name.id] = typed(p, given[p.name.id], ast.Name(p.name.id, p.name.span), at)
+                own[p.name.id] = from_outside(p, given[p.name.id], at)
         rest = tuple(p for p in net.parameters if p.name.id not in given)
         for p in rest:
             if p.default is None:
@@ -317,6 +323,7 @@ def _input(statement: ast.Input, frame: Frame, chains: Chains, report: Report) -
         at = Evaluator(report, frame.scope, frame.trace)
         t, sizes = tensor_type(statement.type, at, statement.where)
         frame.scope.update(sizes)
+        _check_float(statement, t, chains.nodes, at)
     except Failed:
         frame.scope[name.id] = POISON
         return
@@ -334,6 +341,16 @@ def _input(statement: ast.Input, frame: Frame, chains: Chains, report: Report) -
     chains.nodes.append(node)
     frame.scope[name.id] = TensorValue(node.id, t)
     frame.defined[name.id] = name
+
+
+def _check_float(statement: ast.Input, t: TensorType, before: Sequence[Node], at: Evaluator) -> None:
+    """A net computes in one float type, that of its inputs."""
+    other = next((n for n in before if t.dtype != "int" and n.type.dtype not in ("int", t.dtype)), None)
+    if other:
+        message = f"a net computes in one float type, and `{statement.name.id}` is {t.dtype}"
+        notes = (Note(other.span, f"this is {other.type.dtype}"),)
+        help = f"write {other.type.dtype}[…] here, or {t.dtype}[…] there"
+        raise at.fail("E0301", message, statement.type.span, notes=notes, help=help)
 
 
 def _output(

@@ -22,6 +22,7 @@ def expansion(layer: Layer, types: tuple[TensorType, ...], own: Own = PLAIN) -> 
 
     A net repeats its layers, so the answer is kept: layers and types are values.
     """
+    _check_types(layer, types)
     b = Builder(dtype=types[0].dtype if types[0].dtype != "int" else "f32")
     xs = [b.input(f"x{i}", TensorType(physical(t.shape), t.dtype), "data") for i, t in enumerate(types)]
     try:
@@ -40,6 +41,20 @@ def expansion(layer: Layer, types: tuple[TensorType, ...], own: Own = PLAIN) -> 
     t = TensorType(logical(y.type.shape), y.type.dtype)
     multiplies = any(eq.op.macs is not no_cost for eq in b.equations)
     return Expansion(t, weights, _cost(b, "macs"), _cost(b, "flops"), multiplies)
+
+
+def _check_types(layer: Layer, types: tuple[TensorType, ...]) -> None:
+    """Whole numbers flow into layers that keep them whole; a loss says itself what it takes."""
+    if layer.loss:
+        return
+    if "int" in {t.dtype for t in types} and not layer.integers:
+        first = next(t for t in types if t.dtype == "int")
+        help = "write its input without `int`, or make vectors of the numbers: -> embedding(vocabulary, size)"
+        message = f"`{layer.kind}` does not compute with whole numbers, and gets {first!r}"
+        raise LayerError("E0301", message, help=help)
+    if len({t.dtype for t in types}) > 1:
+        shown = " and ".join(map(repr, types))
+        raise LayerError("E0301", f"`{layer.kind}` joins tensors of one element type, and gets {shown}")
 
 
 def _check_own(layer: Layer, own: Own, weights: list[Input]) -> None:

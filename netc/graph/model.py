@@ -9,7 +9,7 @@ from typing import Any, Final
 from netc.errors import Span
 from netc.ir.program import Own
 from netc.layers.base import Layer
-from netc.types import Shape, TensorType
+from netc.types import DType, Shape, TensorType
 
 PLAIN: Final = Own()  # what a layer says of its weights that says nothing
 
@@ -132,6 +132,11 @@ class Graph:
     @property
     def inputs(self) -> tuple[Node, ...]:
         return tuple(n for n in self.nodes if n.layer is None)
+
+    @property
+    def dtype(self) -> DType:
+        """The float type that the net computes in, which is that of its inputs."""
+        return "f64" if any(n.type.dtype == "f64" for n in self.inputs) else "f32"
 
     def node(self, tensor: str) -> Node:
         return self.nodes[self.tensors[tensor]]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from math import lcm
 from typing import Any, Final
 
+from netc.errors import Span
 from netc.graph.evaluate import AXES, Evaluator
 from netc.sizes import Form, Size, Symbol, symbolic
 from netc.syntax import ast
@@ -27,10 +30,12 @@ def tensor_type(
         raise at.fail("E0201", f"unknown element type `{t.dtype}`", t.span, help=help)
     first = t.sizes[0] if t.sizes else None
     if not (isinstance(first, ast.Name) and first.id == "N"):
-        raise at.fail("E0301", "the batch `N` is written first in a shape", first.span if first else t.span)
+        place = first.span if first else t.span
+        raise at.fail("E0301", "the batch `N` is written first in a shape", place, help=_batch_first(t))
     for e in t.sizes[1:]:
         if isinstance(e, ast.Name) and e.id == "N":
-            raise at.fail("E0301", "`N` is the batch, and stands first in a shape and nowhere else", e.span)
+            message = "`N` is the batch, and stands first in a shape and nowhere else"
+            raise at.fail("E0301", message, e.span, help="write a number, or another name, as H")
     if len(t.sizes) not in AXES:
         raise at.fail("E0301", f"a tensor has a rank of 1 to 4, not {len(t.sizes)}", t.span)
     known = {s.name: s for s in _new_symbols(t, at)}
@@ -40,6 +45,17 @@ def tensor_type(
     inside = Evaluator(at.report, {**at.scope, **sizes}, at.trace)
     shape = (N, *(_size(e, inside) for e in t.sizes[1:]))
     return TensorType(shape, DTYPES[t.dtype or "f32"]), sizes
+
+
+def _batch_first(t: ast.TypeExpr) -> str:
+    """The shape as it is meant; nothing where a size is more than a number or a name."""
+    sizes = [
+        e.id if isinstance(e, ast.Name) else e.text for e in t.sizes if isinstance(e, ast.Name | ast.Number)
+    ]
+    if len(sizes) < len(t.sizes):
+        return "write N before the other sizes"
+    rest = [size for size in sizes if size != "N"]
+    return f"write {t.dtype or ''}[{', '.join(['N', *rest])}]"
 
 
 def _new_symbols(t: ast.TypeExpr, at: Evaluator) -> list[Symbol]:
@@ -126,15 +142,39 @@ def _names(e: ast.Expr) -> set[str]:
             return set()
 
 
-def with_sizes(statement: ast.Input, sizes: tuple[int, ...]) -> ast.Input:
-    """The input with numbers in the place of its sizes, in its shape and in its `where` clauses."""
+def with_sizes(net: ast.Net, sizes: Mapping[str, tuple[int, ...]], settings: AbstractSet[str]) -> ast.Net:
+    """The net with numbers in the place of the sizes of some of its inputs, and wherever else it names those sizes.
+
+    `sizes` are those of one example, by the name of the input.  A net that they do not fit, for it has other inputs,
+    of other ranks, or one name for what would be two numbers, is given back as it is.  `settings` are the names of the
+    file's parameters, which stay what they are.
+    """
+    filled = {s.name.id: s for s in net.body if isinstance(s, ast.Input) and s.name.id in sizes}
+    if not all(len(filled[name].type.sizes) == 1 + len(sizes[name]) for name in filled):
+        return net
+    numbers: dict[str, ast.Number] = {}
+    for name, statement in filled.items():
+        for e, size in zip(statement.type.sizes[1:], sizes[name], strict=True):
+            if isinstance(e, ast.Name) and numbers.setdefault(e.id, _number_at(size, e.span)).value != size:
+                return net
+    own = {p.name.id for p in net.parameters}
+    known = tuple(
+        ast.Parameter(ast.Ident(name, number.span), None, number, number.span)
+        for name, number in numbers.items()
+        if name not in settings | own
+    )
+    body = tuple(
+        _with_numbers(s, sizes[s.name.id], numbers) if isinstance(s, ast.Input) and s.name.id in filled else s
+        for s in net.body
+    )
+    return replace(net, parameters=(*net.parameters, *known), body=body)
+
+
+def _with_numbers(
+    statement: ast.Input, sizes: tuple[int, ...], numbers: Mapping[str, ast.Number]
+) -> ast.Input:
     old = statement.type
-    numbers = {
-        e.id: ast.Number(size, str(size), e.span)
-        for e, size in zip(old.sizes[1:], sizes, strict=False)
-        if isinstance(e, ast.Name)
-    }
-    written = tuple(ast.Number(size, str(size), old.span) for size in sizes)
+    written = tuple(_number_at(size, old.span) for size in sizes)
     return replace(
         statement,
         type=replace(old, sizes=(*old.sizes[:1], *written)),
@@ -142,7 +182,11 @@ def with_sizes(statement: ast.Input, sizes: tuple[int, ...]) -> ast.Input:
     )
 
 
-def _filled(e: ast.Expr, numbers: dict[str, ast.Number]) -> ast.Expr:
+def _number_at(size: int, span: Span) -> ast.Number:
+    return ast.Number(size, str(size), span)
+
+
+def _filled(e: ast.Expr, numbers: Mapping[str, ast.Number]) -> ast.Expr:
     match e:
         case ast.Name(name) if name in numbers:
             return replace(numbers[name], span=e.span)

@@ -9,6 +9,7 @@ from netc.graph.bind import bind_fields
 from netc.graph.evaluate import AXES, Evaluator, Failed
 from netc.layers import LAYERS, Layer
 from netc.layers.args import arguments, integer, word
+from netc.layers.base import has_axes, that_divide
 from netc.syntax import ast
 from netc.types import TensorType
 
@@ -48,7 +49,8 @@ def parts(split: Split, t: TensorType, call: ast.Call, at: Evaluator) -> list[La
     """The layers that cut a tensor of logical type `t` into its parts."""
     axes = AXES[t.rank]
     if split.axis not in axes:
-        raise at.fail("E0301", f"a tensor {t!r} has no axis `{split.axis}` to split", call.span)
+        message = f"a tensor {t!r} has no axis `{split.axis}` to split"
+        raise at.fail("E0301", message, call.span, help=has_axes(axes))
     size = t.shape[axes.index(split.axis)]
     if not isinstance(size, int):
         help = "give the input's size by --input"
@@ -57,7 +59,7 @@ def parts(split: Split, t: TensorType, call: ast.Call, at: Evaluator) -> list[La
         )
     if size % split.parts:
         message = f"{split.parts} parts do not divide the {size} of {split.axis}"
-        raise at.fail("E0303", message, call.span, label=f"gets {t!r}")
+        raise at.fail("E0303", message, call.span, label=f"gets {t!r}", help=that_divide(size))
     width = size // split.parts
     return [
         LAYERS["slice"](axis=split.axis, start=start, stop=start + width)  # pyright: ignore[reportCallIssue]

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from netc.ir.check import check
 from netc.ir.fuse import fuse
+from netc.ir.late import weights_late
+from netc.ir.norms import open_norms
 from netc.ir.program import Equation, Program
 from netc.ops.primitive import Primitive, Value
 
@@ -82,7 +84,7 @@ def update_early(program: Program) -> Program:
 
 #: What comes first; what a program computes twice on purpose (`recompute`) is put in behind these.
 CLEANING: Final[tuple[Pass, ...]] = (share_equal, drop_unused)
-IMPROVING: Final[tuple[Pass, ...]] = (fuse, update_early)
+IMPROVING: Final[tuple[Pass, ...]] = (open_norms, drop_unused, fuse, update_early, weights_late)
 PASSES: Final[tuple[Pass, ...]] = (*CLEANING, *IMPROVING)
 
 

@@ -34,6 +34,7 @@ class Relu(_Activation):
     Source: Nair and Hinton, 2010; Glorot, Bordes and Bengio, 2011.
     """
 
+    integers = True
     op = ops.relu
     examples = (("relu", _ANY),)
 
@@ -209,6 +210,7 @@ class Sign(_Activation):
     Source: Rosenblatt, 1958.
     """
 
+    integers = True
     op = ops.sign
     examples = (("sign", _ANY),)
 
@@ -222,6 +224,7 @@ class Identity(Layer):
     Source: He et al., Identity Mappings in Deep Residual Networks, 2016.
     """
 
+    integers = True
     examples = (("identity", _ANY),)
 
     def expand(self, b: Builder, *xs: Value) -> Value:

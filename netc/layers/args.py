@@ -227,7 +227,22 @@ def pair(*, at_least: int = 1, default: Any = MISSING, default_text: str = "") -
     return _spec(kind, lambda v: _as_pair(v, at_least), default, text=default_text)
 
 
-def _as_sides(value: Any) -> Padding:
+_SIDES: Final = "an int, (h, w) or ((t, b), (l, r))"
+_PADDING: Final = "an int, (h, w), ((t, b), (l, r)), valid, half or same"
+
+
+def _are_sides(value: Any, deep: int = 2) -> bool:
+    """Whether a value is an int, two of them, or two pairs of them, whatever the ints are."""
+    items = as_tuple(value)
+    if items is None:
+        return isinstance(value, int) and not isinstance(value, bool)
+    alike = len({isinstance(side, tuple) for side in items}) == 1
+    return deep > 0 and len(items) == 2 and alike and all(_are_sides(side, deep - 1) for side in items)
+
+
+def _as_sides(value: Any, kind: str = _SIDES) -> Padding:
+    if not _are_sides(value):
+        raise ArgumentError(f"takes {kind}, not {said(value)}")
     items = as_tuple(value)
     if items and len(items) == 2 and all(isinstance(side, tuple) for side in items):
         return _as_pair(items[0], 0), _as_pair(items[1], 0)
@@ -237,7 +252,7 @@ def _as_sides(value: Any) -> Padding:
 
 def sides(*, default: Any = MISSING) -> Any:
     """An int for every side, `(h, w)`, or `((t, b), (l, r))`."""
-    return _spec("an int, (h, w) or ((t, b), (l, r))", _as_sides, default)
+    return _spec(_SIDES, _as_sides, default)
 
 
 def _as_padding(value: Any) -> Pad:
@@ -246,11 +261,9 @@ def _as_padding(value: Any) -> Pad:
             return (0, 0), (0, 0)
         if value.id in ("half", "same"):
             return value.id
-        raise ArgumentError(f"takes an int, (h, w), ((t, b), (l, r)), valid, half or same, not {said(value)}")
-    return _as_sides(value)
+    return _as_sides(value, _PADDING)
 
 
 def padding() -> Any:
     """`0`, an int, `(h, w)`, `((t, b), (l, r))`, `valid`, `half` or `same`."""
-    kind = "an int, (h, w), ((t, b), (l, r)), valid, half or same"
-    return _spec(kind, _as_padding, ((0, 0), (0, 0)), ("valid", "half", "same"))
+    return _spec(_PADDING, _as_padding, ((0, 0), (0, 0)), ("valid", "half", "same"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from math import gcd, isqrt
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from netc.ir.builder import Builder
@@ -40,13 +41,15 @@ class Window:
 class Rise:
     """How an output index sees inputs that lie further apart than outputs, along one axis.
 
-    Index u sees ⌊(step·u + low) / over⌋ to ⌊(step·u + high) / over⌋.
+    Index u sees ⌊(step·u + low) / over⌋ to ⌊(step·u + high) / over⌋.  Where that is a hull, `writes` is exact: the
+    window of outputs that each input adds to, as a `Window` whose inputs are these outputs.
     """
 
     over: int
     low: int = 0
     high: int = 0
     step: int = 1
+    writes: Window | None = None
 
 
 Seen = Window | Rise
@@ -59,6 +62,7 @@ class Layer:
 
     kind: ClassVar[str]
     operands: ClassVar[tuple[int, int | None]] = (1, 1)  # how many tensors flow in: at least, at most
+    integers: ClassVar[bool] = False  # it moves or compares numbers, so whole ones may flow in and stay whole
     loss: ClassVar[bool] = False  # ends a chain of a train block, and stands nowhere else
     examples: ClassVar[tuple[tuple[str, tuple[TensorType, ...]], ...]] = ()  # (source, logical input types)
 
@@ -114,10 +118,39 @@ def shown(t: TensorType) -> str:
     return repr(TensorType(logical(t.shape), t.dtype))
 
 
+NO_MAP: Final = "write it before `flatten`, or make a map by `reshape(channels, height, width)`"
+_MOST_DIVISORS: Final = 12
+
+
+def that_divide(*counts: int) -> str:
+    """A help that lists what divides all counts; nothing where that is more than one reads.
+
+    >>> that_divide(6), that_divide(8, 12), that_divide(3, 8)
+    ('take one of 1, 2, 3, 6', 'take one of 1, 2, 4', 'only 1 divides 3 and 8')
+    """
+    common = gcd(*counts)
+    if common == 1:
+        return f"only 1 divides {' and '.join(map(str, counts))}"
+    small = [n for n in range(1, isqrt(min(common, LARGEST)) + 1) if common % n == 0]
+    found = sorted({*small, *(common // n for n in small)})
+    return f"take one of {', '.join(map(str, found))}" if len(found) <= _MOST_DIVISORS else ""
+
+
+def has_axes(names: str) -> str:
+    """A help that says which axes there are, the batch aside.
+
+    >>> has_axes("HWC"), has_axes("NC")
+    ('it has C, H, W', 'it has C')
+    """
+    found = [axis for axis in "CHWL" if axis in names]
+    return f"it has {', '.join(found)}" if found else ""
+
+
 def need_map(kind: str, x: Value) -> tuple[Size, Size, int]:
     """Height, width and channels of a feature map."""
     if x.type.rank != 4:
-        raise LayerError("E0301", f"`{kind}` needs a feature map [N, C, H, W], and gets {shown(x.type)}")
+        message = f"`{kind}` needs a feature map [N, C, H, W], and gets {shown(x.type)}"
+        raise LayerError("E0301", message, help=NO_MAP)
     _, h, w, c = x.type.shape
     return h, w, need_known(kind, c)
 

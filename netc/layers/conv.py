@@ -16,6 +16,7 @@ from netc.layers.base import (
     map_size,
     need_window,
     resolve_padding,
+    that_divide,
 )
 from netc.layers.line import along, as_before, as_map, bordered, need_border, pad_along, sizes_of
 from netc.ops.primitive import Value
@@ -133,7 +134,8 @@ class Conv(Convolving):
         c = sizes_of("conv", y)[2]
         for what, count in (("input channels", c), ("outputs", self.out)):
             if count % self.groups:
-                raise LayerError("E0303", f"{self.groups} groups do not divide the {count} {what}", "groups")
+                message = f"{self.groups} groups do not divide the {count} {what}"
+                raise LayerError("E0303", message, "groups", that_divide(c, self.out))
         y = self.convolve(b, y, x.type.rank, "weight", self.out, self.groups)
         return as_before(b, with_bias(b, y) if self.bias else y, x.type.rank)
 

@@ -56,6 +56,7 @@ class Flatten(Layer):
     Source: Krizhevsky, Sutskever and Hinton, 2012; the order is PyTorch's.
     """
 
+    integers = True
     examples = (("flatten", (TensorType((N, 3, 4, 5)),)), ("flatten", (TensorType((N, 6, 1, 1)),)))
 
     def expand(self, b: Builder, *xs: Value) -> Value:

@@ -22,6 +22,7 @@ class Embedding(Layer):
     Source: Bengio et al., A Neural Probabilistic Language Model, 2003.
     """
 
+    integers = True
     vocabulary: int = integer(at_least=1)
     size: int = integer(at_least=1)
 
@@ -34,6 +35,6 @@ class Embedding(Layer):
         (ids,) = xs
         if ids.type.dtype != "int" or ids.type.rank > 2:
             message = f"`embedding` needs whole numbers int[N] or int[N, L], and gets {shown(ids.type)}"
-            raise LayerError("E0301", message)
+            raise LayerError("E0301", message, help="write the input as int[N] or int[N, L]")
         rows = b.param("weight", (self.vocabulary, self.size), fan_in=1, fan_out=self.size)
         return b(ops.lookup, rows, ids)  # (N, C) or (N, L, C)

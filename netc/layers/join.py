@@ -21,6 +21,7 @@ MOST_STRIDE: Final = 32  # of a projection that is advised
 class _Elementwise(Layer):
     """Element by element, from left to right; a size of 1 in H or W meets any size there."""
 
+    integers = True
     op: ClassVar[Primitive]
     sign: ClassVar[str]
     operands = (2, None)
@@ -103,6 +104,7 @@ class Concat(Layer):
     Source: Szegedy et al., 2015 (channels).
     """
 
+    integers = True
     axis: Literal["C", "H", "W"] = word("C", "H", "W", default="C")
 
     operands = (2, None)
@@ -115,9 +117,8 @@ class Concat(Layer):
     def expand(self, b: Builder, *xs: Value) -> Value:
         rank = xs[0].type.rank
         if self.axis != "C" and rank != 4:
-            raise LayerError(
-                "E0301", f"`concat` along {self.axis} needs feature maps, and gets {shown(xs[0].type)}"
-            )
+            message = f"`concat` along {self.axis} needs feature maps, and gets {shown(xs[0].type)}"
+            raise LayerError("E0301", message, help="join these by concat(axis=C)")
         axis = rank - 1 if self.axis == "C" else "NHW".index(self.axis)
         for x in xs[1:]:
             if x.type.rank != rank or any(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import Pad, written
-from netc.layers.base import LayerError, need_known, shown
+from netc.layers.base import NO_MAP, LayerError, need_known, shown
 from netc.ops.primitive import Value
 from netc.ops.sampling import Border, Mode
 from netc.ops.windows import Padding, Pair
@@ -17,7 +17,8 @@ def as_map(kind: str, b: Builder, x: Value) -> Value:
     if x.type.rank == 4:
         return x
     if x.type.rank != 3:
-        raise LayerError("E0301", f"`{kind}` needs a map [N, C, H, W] or [N, C, L], and gets {shown(x.type)}")
+        message = f"`{kind}` needs a map [N, C, H, W] or [N, C, L], and gets {shown(x.type)}"
+        raise LayerError("E0301", message, help=NO_MAP)
     n, length, c = x.type.shape
     return b(ops.reshape, x, shape=(n, 1, length, c))
 

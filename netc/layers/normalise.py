@@ -9,7 +9,7 @@ from typing import Any, Literal
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import boolean, integer, number, word
-from netc.layers.base import Layer, LayerError, layer, need_known, shown
+from netc.layers.base import Layer, LayerError, layer, need_known, shown, that_divide
 from netc.ops.primitive import Value
 from netc.types import N, TensorType
 
@@ -163,7 +163,7 @@ class GroupNorm(Layer):
                 "E0303",
                 f"`groups={self.groups}` does not divide the {c} channels of `gn`",
                 "groups",
-                f"take one of {', '.join(str(g) for g in range(1, c + 1) if c % g == 0)}" if c <= 64 else "",
+                that_divide(c),
             )
         y = b.all(ops.standardise, x, groups=self.groups, eps=self.eps)[0]
         return _by_channel(b, y, c) if self.affine else y

@@ -9,7 +9,18 @@ from typing import Literal
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import integer, word
-from netc.layers.base import Layer, LayerError, Sight, Window, layer, need_known, need_map, shown
+from netc.layers.base import (
+    Layer,
+    LayerError,
+    Sight,
+    Window,
+    has_axes,
+    layer,
+    need_known,
+    need_map,
+    shown,
+    that_divide,
+)
 from netc.layers.dense import Flatten
 from netc.ops.primitive import Value
 from netc.sizes import Size, lowest
@@ -27,6 +38,7 @@ class Slice(Layer):
     Source: Ronneberger, Fischer and Brox, U-Net, 2015 (cropped maps).
     """
 
+    integers = True
     axis: Literal["C", "H", "W", "L"] = word("C", "H", "W", "L")
     start: int = integer()
     stop: int | None = integer(at_least=1, default=None, default_text="the end")
@@ -44,7 +56,7 @@ class Slice(Layer):
         names = AXES.get(x.type.rank, "")
         if self.axis not in names:
             message = f"`slice` along {self.axis} needs a tensor that has it, and gets {shown(x.type)}"
-            raise LayerError("E0301", message, "axis")
+            raise LayerError("E0301", message, "axis", has_axes(names))
         axis = 1 + names.index(self.axis)
         size = x.type.shape[axis]
         stop = self._stop(size)
@@ -77,6 +89,7 @@ class Shuffle(Layer):
     Source: Zhang et al., ShuffleNet, 2018.
     """
 
+    integers = True
     groups: int = integer(at_least=1)
 
     examples = (
@@ -90,7 +103,8 @@ class Shuffle(Layer):
         *beside, c = x.type.shape
         c = need_known("shuffle", c)
         if c % self.groups:
-            raise LayerError("E0303", f"{self.groups} groups do not divide the {c} channels", "groups")
+            message = f"{self.groups} groups do not divide the {c} channels"
+            raise LayerError("E0303", message, "groups", that_divide(c))
         if self.groups in (1, c):
             return x
         y = b(ops.reshape, x, shape=(*beside, self.groups, c // self.groups))
@@ -106,6 +120,7 @@ class Transpose(Layer):
     Source: as `numpy.swapaxes` of the last two axes.
     """
 
+    integers = True
     examples = (
         ("transpose", (TensorType((N, 3, 4, 5)),)),
         ("transpose", (TensorType((N, 1, 1, 5)),)),
@@ -130,6 +145,7 @@ class Reshape(Layer):
     Source: as `numpy.reshape` in the order channel, row, column.
     """
 
+    integers = True
     channels: int = integer(at_least=1)
     height: int | None = integer(at_least=1, default=None, default_text="none")
     width: int | None = integer(at_least=1, default=None, default_text="none")

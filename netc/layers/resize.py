@@ -8,7 +8,7 @@ from typing import Literal
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import pair, sides, word
-from netc.layers.base import Layer, Rise, Seen, Sight, Window, layer, map_size
+from netc.layers.base import Layer, LayerError, Rise, Seen, Sight, Window, layer, map_size, shown
 from netc.layers.conv import BORDERS
 from netc.layers.line import along, as_before, as_map, bordered, need_border, sides_along, sizes_of
 from netc.ops.primitive import Value
@@ -30,6 +30,7 @@ class Upsample(Layer):
     Source: Odena, Dumoulin and Olah, Deconvolution and Checkerboard Artifacts, Distill 2016.
     """
 
+    integers = True
     factor: Pair = pair()
     mode: Literal["nearest", "bilinear"] = word("nearest", "bilinear", default="nearest")
 
@@ -43,6 +44,9 @@ class Upsample(Layer):
 
     def expand(self, b: Builder, *xs: Value) -> Value:
         (x,) = xs
+        if x.type.dtype == "int" and self.mode == "bilinear":
+            message = f"`upsample` cannot mix whole numbers, and gets {shown(x.type)}"
+            raise LayerError("E0301", message, "mode", "mode=nearest repeats them")
         y, rank = as_map("upsample", b, x), x.type.rank
         rule = Repeat if self.mode == "nearest" else Interpolate
         for axis in (2, 1):  # the width first: then rows are whole
@@ -68,6 +72,7 @@ class PadBorder(Layer):
     Source: Dumoulin and Visin, 2016, section 2 (zeros).
     """
 
+    integers = True
     sides: Padding = sides()
     border: Mode = word(*BORDERS, default="zero")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import boolean, integer, pair, sides
-from netc.layers.base import SIDES, Layer, LayerError, Rise, Sight, layer
+from netc.layers.base import SIDES, Layer, LayerError, Rise, Sight, Window, layer, that_divide
 from netc.layers.conv import with_bias
 from netc.layers.line import along, as_before, as_map, sides_along, sizes_of
 from netc.ops.primitive import Value
@@ -52,7 +52,8 @@ class ConvTranspose(Layer):
         h, w, c = sizes_of("conv_transpose", y)
         for what, count in (("input channels", c), ("outputs", self.out)):
             if count % self.groups:
-                raise LayerError("E0303", f"{self.groups} groups do not divide the {count} {what}", "groups")
+                message = f"{self.groups} groups do not divide the {count} {what}"
+                raise LayerError("E0303", message, "groups", that_divide(c, self.out))
         stride, dilation = along(rank, "stride", self.stride), along(rank, "dilation", self.dilation)
         pad, size = sides_along(rank, "pad", self.pad), self._size((h, w), rank)
         weight = self._weight(b, rank, c)
@@ -99,7 +100,7 @@ class ConvTranspose(Layer):
         )
         first, second = (
             # input i writes to i·s − p … i·s − p + d(k − 1); where windows leave gaps, this is their hull
-            Rise(s, p[0] + min(s - reach(k, d), 0), p[0])
+            Rise(s, p[0] + min(s - reach(k, d), 0), p[0], writes=Window(k, s, p[0], d))
             for k, s, p, d in zip(*ways, strict=True)
         )
         return first, second

@@ -58,12 +58,11 @@ def _batch_norm_grad_type(
 
 def _batch_norm_grad_meaning(x: Any, gamma: Any, mean: Any, var: Any, g: Any, eps: float) -> Any:
     axes = tuple(range(x.ndim - 1))
-    count = x.dtype.type(prod(x.shape[:-1]))
-    rstd = 1 / np.sqrt(var + x.dtype.type(eps))  # (C,)
-    xhat = (x - mean) * rstd
+    share = x.dtype.type(1 / prod(x.shape[:-1]))
+    std = np.sqrt(var + x.dtype.type(eps))  # (C,)
     dbeta = g.sum(axis=axes, dtype=x.dtype)
-    dgamma = (g * xhat).sum(axis=axes, dtype=x.dtype)
-    dx = gamma * rstd * (g - (dbeta + xhat * dgamma) / count)
+    dgamma = (g * (x - mean)).sum(axis=axes, dtype=x.dtype) / std
+    dx = (g - dbeta * share - (x - mean) * (dgamma / std * share)) * (gamma / std)
     return dx, dgamma, dbeta
 
 

@@ -47,7 +47,7 @@ def format_file(file: ast.File) -> str:
 
 
 def same_meaning(a: ast.File, b: ast.File) -> bool:
-    """Whether two files say the same: all but places, comments and blank space."""
+    """Whether two files say the same: all but places, blank space and the comments that document nothing."""
     return _meaning(a.items) == _meaning(b.items)
 
 
@@ -55,7 +55,7 @@ def _meaning(node: object) -> object:
     if isinstance(node, tuple):
         return tuple([_meaning(child) for child in cast("tuple[object, ...]", node)])
     if is_dataclass(node):
-        said = [f.name for f in fields(node) if f.name not in ("span", "name_span", "doc")]
+        said = [f.name for f in fields(node) if f.name not in ("span", "name_span")]
         return (type(node).__name__, *[_meaning(getattr(node, name)) for name in said])
     return node
 
@@ -84,11 +84,11 @@ def _with_body(item: ast.Net | ast.Block | ast.Train) -> list[Row]:
             out.write(f"train {item.net.id} {{" if item.net else "train {")
         case ast.Net():
             out.write(f"net {item.name.id}")
-            out.parameters(item.parameters)
+            out.parameters(item.parameters, item.name)
             out.write(" {")
         case ast.Block():
             out.write(f"block {item.name.id}")
-            out.parameters(item.parameters)
+            out.parameters(item.parameters, item.name)
             out.write(f": {idents_text(item.inputs)} -> {idents_text(item.outputs)} {{")
     out.rows[0].opens = True
     rows = out.rows

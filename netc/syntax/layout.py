@@ -143,11 +143,11 @@ class Layout:
         else:
             self.write(text)
 
-    def parameters(self, parameters: Sequence[ast.Parameter]) -> None:
-        """`(c: int, stride: int = 1)`, or nothing."""
+    def parameters(self, parameters: Sequence[ast.Parameter], name: ast.Ident) -> None:
+        """`(c: int, stride: int = 1)` behind a name, or nothing."""
         if parameters:
             parts = [_Part(parameter_text(p), p.span, _later(self.parameter, p)) for p in parameters]
-            self._brackets("(", parts, ")", parameters[0].span)
+            self._brackets("(", parts, ")", name.span)
 
     def parameter(self, p: ast.Parameter) -> None:
         """`stride: int = 1`"""

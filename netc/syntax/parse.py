@@ -178,7 +178,7 @@ def _defined(tokens: Sequence[Token]) -> frozenset[str]:
     for token, after in pairwise((*tokens, tokens[-1])):
         if token.type == "NAME" and (leading or after.type == "COLON"):
             names.add(token.text)
-        if token.type == "_ARROW" or names and "COMMA" not in (token.type, after.type):
+        if token.type == "_ARROW" or (names and "COMMA" not in (token.type, after.type)):
             leading = False
     return frozenset(names)
 

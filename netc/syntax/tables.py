@@ -14,7 +14,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from netc.cache import cache_dir, write_atomically
+from netc.cache import cache_dir, tell_unusable, write_atomically
 from netc.resources import grammar_path
 
 _FORMAT = "2"  # of the cached file; goes up when `Tables` changes
@@ -62,8 +62,8 @@ def tables() -> Tables:
         path = path or cache_dir() / f"grammar-{key[:32]}.json"
         data = json.dumps(pack(made), separators=(",", ":")).encode()
         write_atomically(path, sha256(data).hexdigest().encode() + b"\n" + data)
-    except OSError:
-        pass  # a cache that cannot be written only costs time
+    except OSError as error:
+        tell_unusable(error)  # it only costs time
     return made
 
 

@@ -55,7 +55,7 @@ def weave(rows: list[Row], file: ast.File) -> str:
         inside = thing.row is not None and (not thing.row.begins or thing.row.closes)
         after_opening = before.row is not None and before.row.text.endswith(("{", "[", "("))
         if not inside and not after_opening:
-            thing.blank_above = any(blank[before.end[0] : thing.start[0] - 1])
+            thing.blank_above |= any(blank[before.end[0] : thing.start[0] - 1])
         if before.row is not None and before.row.ends_body:
             thing.blank_above = True
     for at, thing in enumerate(things):
@@ -89,12 +89,34 @@ def _merge(rows: list[Row], comments: Sequence[ast.Comment]) -> list[_Thing]:
     waiting = deque(comments)
     starts = sorted(row.start for row in rows)
     for row in rows:
-        things += _taken(waiting, row.end, row)
+        things += _taken(waiting, row.start, row)
+        inside = _taken(waiting, row.end, row)
         text = " " * row.indent + row.text
         if waiting and not waiting[0].alone and _is_last(row, starts, waiting[0]):
             text += "  " + waiting.popleft().text
         things.append(_Thing(text, row.start, row.end, row))
+        if row.begins and row.indent == 0:
+            _put_above_doc(things, inside)
+        else:
+            things[-1:-1] = inside
     return things + _taken(waiting, None, None)
+
+
+def _put_above_doc(things: list[_Thing], inside: list[_Thing]) -> None:
+    """Puts comments of an item, the last thing, above the `##` lines that document it, which stand next to it."""
+    at = len(things) - 1
+    line = things[at].start[0]
+    while at and things[at - 1].start[0] == line - 1 and _is_doc(things[at - 1]):
+        at, line = at - 1, line - 1
+    for comment in inside:
+        comment.start = comment.end = (line, 0)
+    # One that is a `##` itself documents nothing, so it may not touch them.
+    things[at].blank_above = bool(inside) and _is_doc(inside[-1])
+    things[at:at] = inside
+
+
+def _is_doc(thing: _Thing) -> bool:
+    return thing.row is None and thing.text.startswith("##")
 
 
 def _is_last(row: Row, starts: list[Position], comment: ast.Comment) -> bool:

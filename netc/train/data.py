@@ -18,9 +18,11 @@ from netc.train.cifar import holds_cifar10
 from netc.train.dataset import (
     DataError,
     Dataset,
+    Examples,
     Floats,
     Labels,
     Split,
+    are_whole,
     as_floats,
     as_targets,
     split_three_ways,
@@ -107,7 +109,9 @@ def wanted(graph: Graph, spec: TrainSpec) -> Want:
     logits = next((t.operands[0] for t in spec.losses if isinstance(t.layer, LABELLED)), None)
     classes = graph.node(logits).type.dims_after(1)[0] if logits is not None else None
     name, target = spec.target
-    return Want(graph.inputs[0].type.dims_after(1), classes, target.dims_after(1), name)
+    image = graph.inputs[0]
+    whole = image.type.dtype == "int"
+    return Want(image.type.dims_after(1), classes, target.dims_after(1), name, whole)
 
 
 def load_digits() -> Dataset:
@@ -156,7 +160,7 @@ def _fit_split(where: str, split: Split, want: Want) -> Split:
         raise DataError(f"{where} data have {len(split.x):,} examples and {len(split.y):,} targets")
     if len(split.x) == 0:
         raise DataError(f"{where} data are empty")
-    x = fit_examples(where, split.x, want.shape)
+    x = fit_examples(where, split.x, want.shape, whole=want.whole)
     if want.classes is not None:
         _check_labels(where, split.y, want.classes, want.target)
         return Split(x, split.y)
@@ -171,14 +175,28 @@ def _fit_split(where: str, split: Split, want: Want) -> Split:
     return Split(x, targets)
 
 
-def fit_examples(where: str, x: Floats, wanted: tuple[int, ...]) -> Floats:
-    """Examples in the shape of a net's input.  Raises DataError where they do not fit or are not finite."""
-    x = _fit_shape(where, x, wanted)
+def fit_examples(
+    where: str, x: Examples, wanted: tuple[int, ...], found: str = "", *, whole: bool = False
+) -> Examples:
+    """Examples in the shape of a net's input, int64 where it takes whole numbers.
+
+    Raises DataError where they do not fit, are not finite, or are fractions where whole numbers are taken.  `found`
+    says what was found, where that is more than the shape of an example.
+    """
+    x = _fit_shape(x, wanted, found or f"{where} examples are {sizes(x.shape[1:])}")
     _check_finite(f"{where} example", x)
-    return x
+    if not whole:
+        return x
+    wrong = ~are_whole(x)
+    if wrong.any():
+        at, which = divmod(int(wrong.argmax()), wrong[0].size)
+        raise DataError(
+            f"{where} example {at} holds {x[at].reshape(-1)[which]:g}, and the net takes whole numbers"
+        )
+    return x.astype(np.int64, copy=False)
 
 
-def _fit_shape(where: str, x: Floats, wanted: tuple[int, ...]) -> Floats:
+def _fit_shape(x: Examples, wanted: tuple[int, ...], told: str) -> Examples:
     found = x.shape[1:]
     without_channel = len(found) == 2 and wanted == (1, *found)
     flat = len(wanted) == 1 and math.prod(found) == wanted[0]
@@ -186,10 +204,10 @@ def _fit_shape(where: str, x: Floats, wanted: tuple[int, ...]) -> Floats:
         return x.reshape(len(x), *wanted)
     channels_last = len(found) == 3 and wanted == (found[2], found[0], found[1])
     hint = "; netc takes channels first: x.transpose(0, 3, 1, 2)" if channels_last else ""
-    raise DataError(f"{where} examples are {sizes(found)}, and the net takes {sizes(wanted)}{hint}")
+    raise DataError(f"{told}, and the net takes {sizes(wanted)}{hint}")
 
 
-def _check_finite(what: str, values: Floats) -> None:
+def _check_finite(what: str, values: Examples) -> None:
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)  # (N,)
     if not finite.all():
         raise DataError(f"{what} {int(finite.argmin())} holds a value that is not a finite float32")

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+Examples = npt.NDArray[Any]  # float32, or int64 where a net takes whole numbers
+
+LARGEST_WHOLE = 2**53  # from here on a float64 has no fractions, and not every whole number
 
 TOO_FEW = 10  # examples that cannot be split three ways
 
@@ -23,11 +26,11 @@ class Split:
     """Examples and what they should give.
 
     Attributes:
-        x: (N, C, H, W), or (N, C) for flat data.
+        x: (N, C, H, W), or (N, C) for flat data; int64 where the net takes whole numbers.
         y: (N,) class labels, or (N, ...) targets.
     """
 
-    x: Floats
+    x: Examples
     y: Labels | Floats
 
 
@@ -60,6 +63,13 @@ def as_floats(x: npt.NDArray[Any]) -> Floats:
         return x.astype(np.float32, copy=False)
 
 
+def are_whole(x: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """For each element whether it is a whole number that an int64 can hold."""
+    if x.dtype.kind != "f":
+        return np.asarray(x <= np.iinfo(np.int64).max)
+    return (x == np.rint(x)) & (np.abs(x) < LARGEST_WHOLE)
+
+
 def as_targets(y: npt.NDArray[Any]) -> Labels | Floats:
     """Whole numbers as int64 labels (a column of them as a row), and any other as float32 targets."""
     if y.dtype.kind == "f":
@@ -74,13 +84,13 @@ def count_classes(*targets: Labels | Floats) -> int | None:
     return 1 + max(int(y.max(initial=-1)) for y in targets)
 
 
-def hold_out_last(x: Floats, y: Labels | Floats) -> tuple[Split, Split]:
+def hold_out_last(x: Examples, y: Labels | Floats) -> tuple[Split, Split]:
     """Training data without its end, and the end: 5,000 examples, or a tenth of fewer than 50,000."""
     held = min(5_000, max(1, len(x) // 10))
     return Split(x[:-held], y[:-held]), Split(x[-held:], y[-held:])
 
 
-def split_three_ways(name: str, x: Floats, y: Labels | Floats) -> Dataset:
+def split_three_ways(name: str, x: Examples, y: Labels | Floats) -> Dataset:
     """A data set that came in one piece: a fifth is for testing, a tenth of the rest for validation.
 
     The same data are always split alike. Labels are stratified: each part has its share of each class, to

@@ -31,6 +31,7 @@ MODEL: Final = "model.safetensors"
 STATE: Final = "state.safetensors"
 SPEC: Final = "spec.net"
 ORIGIN: Final = "run.json"
+PICTURE: Final = "net.svg"
 SCHEMA: Final = "netc.run/1"
 
 
@@ -89,13 +90,18 @@ def begin(folder: Path, model: Model, report: Mapping[str, Any], origin: Origin)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise FolderError(f"{folder} is not empty: name another by --out, or go on with it by --resume")
+            go_on = ", or go on with it by --resume" if (folder / STATE).exists() else ""
+            raise FolderError(f"{folder} is not empty: name another by --out{go_on}")
         _write_source(folder, model.source)
         note_origin(folder, origin)
         write(folder / "report.json", json.dumps(report, indent=2) + "\n")
-        draw.render(draw.to_dot(model.graph), folder / "net.svg")
     except OSError as error:
         raise FolderError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def draw_net(folder: Path, model: Model) -> None:
+    """Draws the net.  Raises MissingDependency where no Graphviz works."""
+    draw.render(draw.to_dot(model.graph), folder / PICTURE)
 
 
 def _write_source(folder: Path, source: checkpoint.Source) -> None:
@@ -131,9 +137,24 @@ def finish(folder: Path, result: Mapping[str, float]) -> None:
     write(folder / "result.json", json.dumps(dict(result), indent=2) + "\n")
 
 
+def model_of(run: Path) -> Path:
+    """The file of a run's model, of its folder, or that file itself.  Raises ModelError where no epoch wrote it."""
+    if not run.is_dir():
+        return run
+    _check_begun(run)
+    return run / MODEL
+
+
+def _check_begun(folder: Path) -> None:
+    if (folder / ORIGIN).exists() and not (folder / MODEL).exists():
+        raise checkpoint.ModelError(
+            f"{folder}: the run ended before its first epoch did, so it has no model; train anew, into another folder"
+        )
+
+
 def source_of(folder: Path) -> checkpoint.Source:
     """Which net the run in a folder trains.  Raises FolderError or ModelError where it holds none."""
-    _, about = checkpoint.load(folder / MODEL)
+    _, about = checkpoint.load(model_of(folder))
     try:
         return checkpoint.Source.of(about)
     except ValueError as error:
@@ -145,6 +166,7 @@ def resume(folder: Path, model: Model) -> list[Epoch]:
 
     Raises FolderError or ModelError where the folder holds no run of this net.
     """
+    _check_begun(folder)
     arrays, about = checkpoint.load(folder / STATE)
     if about.get("net") != model.graph.name:
         raise FolderError(f"{folder} holds a run of {about.get('net')}, not of {model.graph.name}")

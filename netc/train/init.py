@@ -5,6 +5,7 @@ Each parameter has a random stream of its own, from the seed and its name, so an
 
 from __future__ import annotations
 
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from netc.ir.program import Init, Input, Rule
 
 
-def draw(i: Input, rule: Rule, seed: int) -> NDArray[np.float32]:
+def draw(i: Input, rule: Rule, seed: int) -> NDArray[np.floating[Any]]:
     """The first value of a parameter, a state or a slot, in the inner layout.
 
     A parameter's own rule goes before `rule`, that of its net.
@@ -21,7 +22,7 @@ def draw(i: Input, rule: Rule, seed: int) -> NDArray[np.float32]:
     shape = i.value.type.dims
     init = i.init or Init("constant")
     if init.scheme == "constant":
-        return np.full(shape, init.value, np.float32)
+        return np.full(shape, init.value, np.float64)
     if init.scheme == "given":
         return _given(i, init)
     rng = np.random.default_rng([seed, crc32(i.name.encode())])
@@ -29,10 +30,10 @@ def draw(i: Input, rule: Rule, seed: int) -> NDArray[np.float32]:
     return drawn
 
 
-def _given(i: Input, init: Init) -> NDArray[np.float32]:
+def _given(i: Input, init: Init) -> NDArray[np.float64]:
     """The numbers that the layer says, which are (out, in, R, S), or (R, S) for every filter."""
     shape = tuple(int(size) for size in i.outer_shape if isinstance(size, int))
-    outer: NDArray[np.float32] = np.empty(shape, np.float32)  # (out, in, R, S)
-    outer[...] = np.array(init.numbers, np.float32)
+    outer = np.empty(shape, np.float64)  # (out, in, R, S)
+    outer[...] = np.array(init.numbers, np.float64)
     back = sorted(range(len(i.door)), key=i.door.__getitem__)  # the inverse permutation
     return np.transpose(outer, back) if i.door else outer

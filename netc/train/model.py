@@ -33,7 +33,7 @@ class Model(Predictor):
         *,
         backend: Backend = "cpu",
         threads: int | None = None,
-        dtype: DType = "f32",
+        dtype: DType | None = None,
         math: Math = "fast",
         recompute: Recompute | None = None,
     ) -> None:

@@ -15,6 +15,7 @@ from netc.train.bounded import check_is_file, check_promise, read_exactly, readi
 from netc.train.dataset import (
     DataError,
     Dataset,
+    Examples,
     Split,
     as_floats,
     as_targets,
@@ -55,14 +56,15 @@ class NpyHeader:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def load_npz(path: Path) -> Dataset:
+def load_npz(path: Path, *, whole: bool = False) -> Dataset:
     """The data set in an .npz file.
 
     Its arrays are named `x_train`, `y_train`, `x_test`, `y_test` as in Keras' files, or `train_x` and so on,
     or only `x` and `y`, which are split (see `split_three_ways`). Of separate training data the last 5,000
     examples (a tenth of fewer than 50,000) are for validation. Images are (N, C, H, W) or (N, H, W). In x,
     bytes are taken for pixels and scaled to 0..1; any other type keeps its values. In y, whole numbers are
-    labels, and floats are targets.
+    labels, and floats are targets. With `whole` x stays as it is, for a net that takes whole numbers; `fit` looks
+    whether it is.
 
     Raises:
         DataError: the file is damaged, arrays are missing or do not belong together, or hold no numbers.
@@ -73,11 +75,16 @@ def load_npz(path: Path) -> Dataset:
         headers = {name: _header(archive, name, path) for name in names}
         _check_together(path, headers)
         x, y, *test = (_read(archive, name, headers[name], path) for name in names)
+    examples = _as_they_are if whole else as_floats
     if not test:
-        return split_three_ways(str(path), as_floats(x), as_targets(y))
-    train, validation = hold_out_last(as_floats(x), as_targets(y))
-    held_out = Split(as_floats(test[0]), as_targets(test[1]))
+        return split_three_ways(str(path), examples(x), as_targets(y))
+    train, validation = hold_out_last(examples(x), as_targets(y))
+    held_out = Split(examples(test[0]), as_targets(test[1]))
     return Dataset(str(path), train, validation, held_out, count_classes(train.y, validation.y, held_out.y))
+
+
+def _as_they_are(x: Examples) -> Examples:
+    return x
 
 
 def _spelling(path: Path, found: set[str]) -> tuple[str, ...]:

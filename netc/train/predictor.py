@@ -60,13 +60,13 @@ class Predictor:
         *,
         backend: Backend = "cpu",
         threads: int | None = None,
-        dtype: DType = "f32",
+        dtype: DType | None = None,
         math: Math = "fast",
     ) -> None:
         self.graph, self.spec = graph, spec
         self.backend: Backend = backend
         self.threads = threads
-        self.dtype: DType = dtype
+        self.dtype: DType = dtype or graph.dtype
         self.math: Math = math
         self.version = 0
         self.buffers: dict[str, Array] = {}
@@ -213,10 +213,19 @@ class Predictor:
             total = total + np.asarray(Softmax.op.meaning(logits.astype(np.float64)))
         return np.asarray(total / views)
 
+    @property
+    def classifies(self) -> bool:
+        """Whether it has class probabilities: an output that a `softmax_xent` loss looks at."""
+        return self._found_logits() is not None
+
+    def _found_logits(self) -> str | None:
+        name = next((t.operands[0] for t in self.spec.losses if isinstance(t.layer, SoftmaxXent)), None)
+        return name if name in self.graph.outputs else None
+
     def _logits(self) -> str:
         """The output that class probabilities are made of."""
-        name = next((t.operands[0] for t in self.spec.losses if isinstance(t.layer, SoftmaxXent)), None)
-        if name is None or name not in self.graph.outputs:
+        name = self._found_logits()
+        if name is None:
             raise ValueError(
                 f"{self.graph.name} has no logits among its outputs that a softmax_xent loss looks at"
             )

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from netc import ops
 from netc.ir.builder import Builder
 from netc.layers.args import Argument, arguments, boolean, integer, number, written
+from netc.layers.base import LayerError
 from netc.ops.primitive import Value
 
 _INF: Final = float("inf")
@@ -26,6 +27,9 @@ class Setting:
     @classmethod
     def arguments(cls) -> tuple[Argument, ...]:
         return arguments(cls)
+
+    def check_arguments(self) -> None:
+        """Raises LayerError, with the argument to blame, where arguments do not go together."""
 
     def describe(self) -> str:
         shown = [f"{a.name}={written(getattr(self, a.name))}" for a in self.arguments()]
@@ -62,6 +66,11 @@ class Sgd(Optimizer):
     weight_decay: float = number(low=0, high=_INF, default=0.0)
 
     kind = "sgd"
+
+    def check_arguments(self) -> None:
+        if self.nesterov and not self.momentum:
+            message = "`nesterov` of `sgd` needs a momentum greater than 0"
+            raise LayerError("E0207", message, "nesterov", "write momentum=0.9, or leave nesterov away")
 
     def update(self, b: Builder, name: str, w: Value, g: Value) -> None:
         if self.weight_decay:

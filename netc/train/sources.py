@@ -24,12 +24,14 @@ class Want:
         classes: how many classes the net tells apart; None where targets are not labels.
         target: the shape of the target of one example: () for a label, (H, W) for one a pixel.
         name: how the train block calls its target.
+        whole: whether examples are whole numbers, such as those of words.
     """
 
     shape: tuple[int, ...]
     classes: int | None = None
     target: tuple[int, ...] = ()
     name: str = "label"
+    whole: bool = False
 
 
 class Source(Setting):
@@ -132,8 +134,9 @@ class Folder(Source):
 class Npz(Source):
     """Arrays in NumPy's .npz file: x_train, y_train, x_test, y_test, or train_x and so on, or only x and y.
 
-    x is [N, C, H, W], [N, H, W] or [N, C]; bytes are pixels and become 0 to 1, other numbers stay. In y, whole numbers
-    are labels and others are targets. Of x and y alone a fifth is for the test and a tenth of the rest for validation.
+    x is [N, C, H, W], [N, H, W] or [N, C]; bytes are pixels and become 0 to 1, other numbers stay. Where the
+    net's input is int, x is whole numbers, which all stay. In y, whole numbers are labels and others are targets. Of x
+    and y alone a fifth is for the test and a tenth of the rest for validation.
     """
 
     path: str = text(what=_PATH)
@@ -145,7 +148,7 @@ class Npz(Source):
     def read(self, base: Path, want: Want) -> Dataset:
         from netc.train.npz import load_npz
 
-        return load_npz(base / self.path)
+        return load_npz(base / self.path, whole=want.whole)
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,9 @@ class Csv(Source):
     One column is the target: `target=first`, `target=last`, or by name, `target="species"`. Where it is not said, it is
     the column that is called as the train block calls its target, else the last one. The others are the example, in
     their order: as many as the net's input has numbers, so pictures are C·H·W columns. Every number is divided by
-    `scale`; where it is not given, that is 255 for pictures of whole numbers from 0 to 255, else 1. `test` is a second
-    table for the test; without it a fifth is for the test and a tenth of the rest for validation.
+    `scale`; where it is not given, that is 255 for pictures of whole numbers from 0 to 255, else 1. Of a net whose
+    input is int the numbers are whole, and stay. `test` is a second table for the test; without it a fifth is for the
+    test and a tenth of the rest for validation.
     """
 
     path: str = text(what=_PATH)

@@ -68,6 +68,8 @@ _OF_LOGITS: Final[dict[type[Layer], type[Layer]]] = {
     loss.BinaryCrossEntropyOfLogits: Sigmoid,
 }
 
+_LABELS: Final = "labels are a target such as `target label: int[N]`"
+
 S = TypeVar("S", bound=Setting)
 
 
@@ -203,7 +205,13 @@ class _Reader:
             message = f"unknown {what} `{name}`" if name else f"the name of a known {what} is wanted here"
             raise self.at.fail("E0202", message, e.span, help=help)
         cls = kinds[call.name]
-        return cls(**bind_fields(call, cls.arguments(), self.at))
+        made = cls(**bind_fields(call, cls.arguments(), self.at))
+        try:
+            made.check_arguments()
+        except LayerError as error:
+            place = next((a.span for a in call.arguments if a.name == error.argument), call.span)
+            raise self.at.fail(error.code, error.message, place, help=error.help) from None
+        return made
 
     # ---- augmentation -------------------------------------------------------------------------------------
 
@@ -305,7 +313,8 @@ class _Reader:
         try:
             expansion(layer, types)
         except LayerError as error:
-            raise self.at.fail(error.code, error.message, e.span, help=error.help) from None
+            help = error.help or self._mended(layer, names, types)
+            raise self.at.fail(error.code, error.message, e.span, help=help) from None
         first = self.graph.tensors.get(names[0])
         before = self.graph.nodes[first] if first is not None else None
         if before and before.layer and isinstance(before.layer, _OF_LOGITS.get(type(layer), ())):
@@ -314,6 +323,20 @@ class _Reader:
             message = f"`{layer.kind}` takes logits, and gets what a {made} has made of them"
             help = f"give it the tensor before the {made}"
             raise self.at.fail("E0602", message, step.span, notes=(note,), help=help)
+
+    def _mended(self, layer: Layer, names: tuple[str, ...], types: tuple[TensorType, ...]) -> str:
+        """How the target, or what it is compared with, is meant; nothing where that is not clear."""
+        if not self.target or len(types) != 2 or names[1] != self.target[0]:
+            return ""
+        given, target = types
+        if isinstance(layer, loss.LABELLED):
+            if given.rank == 4 and target == TensorType(target.shape[:1], "int"):
+                return f"for one label an example, put `gap -> flatten` behind `{names[0]}`"
+            wanted = TensorType((*given.shape[:1], *given.shape[2:]), "int")
+        else:
+            wanted = given
+        floats = given.dtype != "int" and given.rank in (2, 4)
+        return f"write `target {names[1]}: {wanted!r}`" if floats and target != wanted else ""
 
     def _metrics(self, s: ast.Setting) -> None:
         calls = [*s.chain.steps, *s.more]
@@ -324,6 +347,7 @@ class _Reader:
                 "E0601",
                 f"a metric needs logits [N, C] and labels int[N], and gets {shown}",
                 s.chain.source.span,
+                help=_LABELS if len(types) == 2 and types[0].rank == 2 else "",
             )
         for call in calls:
             found = self._kind(call, METRICS, "metric")

@@ -8,6 +8,7 @@ from netc import ops
 from netc.graph.model import Graph
 from netc.ir.builder import Builder
 from netc.ir.grad import gradients, one
+from netc.ir.passes import CLEANING, simplify
 from netc.ir.program import Program
 from netc.layers.loss import mean
 from netc.lower import at_batch, channels_last, emit
@@ -18,7 +19,7 @@ from netc.types import DType
 
 
 def training_step(
-    graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32", again: Recompute | None = None
+    graph: Graph, spec: TrainSpec, batch: int, dtype: DType | None = None, again: Recompute | None = None
 ) -> Program:
     """Forward, backward and the optimiser's update of every parameter: outputs `loss` and each metric.
 
@@ -27,9 +28,9 @@ def training_step(
     return made_lean(whole_step(graph, spec, batch, dtype), again)
 
 
-def whole_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
+def whole_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType | None = None) -> Program:
     """`training_step` as the layers and the optimiser have it, before any pass."""
-    b = Builder(training=True, dtype=dtype)
+    b = Builder(training=True, dtype=dtype or graph.dtype)
     total = _objective(graph, spec, batch, b)
     params = [i for i in b.inputs.values() if i.role == "param"]
     for i, g in zip(params, gradients(b, total, one(b), [i.value for i in params]), strict=True):
@@ -40,31 +41,40 @@ def whole_step(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") 
 
 
 def value_and_grad(
-    graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32", again: Recompute | None = None
+    graph: Graph,
+    spec: TrainSpec,
+    batch: int,
+    dtype: DType | None = None,
+    again: Recompute | None = None,
+    *,
+    fused: bool = True,
 ) -> Program:
-    """Forward and backward in training mode: outputs `loss` and, for each parameter p, `grad p`."""
-    b = Builder(training=True, dtype=dtype)
+    """Forward and backward in training mode: outputs `loss` and, for each parameter p, `grad p`.
+
+    Without `fused` each equation is still one layer's.
+    """
+    b = Builder(training=True, dtype=dtype or graph.dtype)
     total = _objective(graph, spec, batch, b)
     params = [i for i in b.inputs.values() if i.role == "param"]
     for i, g in zip(params, gradients(b, total, one(b), [i.value for i in params]), strict=True):
         b.outputs[f"grad {i.name}"] = (
-            g if g is not None else b(ops.fill, shape=i.value.type.dims, value=0.0, dtype=dtype)
+            g if g is not None else b(ops.fill, shape=i.value.type.dims, value=0.0, dtype=b.dtype)
         )
     b.updates.clear()  # running statistics stay: asking for a gradient changes nothing
-    return made_lean(b.finish(), again)
+    return made_lean(b.finish(), again) if fused else simplify(b.finish(), CLEANING)
 
 
-def evaluation(graph: Graph, spec: TrainSpec, batch: int, dtype: DType = "f32") -> Program:
+def evaluation(graph: Graph, spec: TrainSpec, batch: int, dtype: DType | None = None) -> Program:
     """Forward outside of training, as the layers have it, before any pass: outputs `loss` and each metric."""
-    b = Builder(training=False, dtype=dtype)
+    b = Builder(training=False, dtype=dtype or graph.dtype)
     _objective(graph, spec, batch, b)
     return b.finish()
 
 
-def scoring(graph: Graph, spec: TrainSpec, logits: str, batch: int, dtype: DType = "f32") -> Program:
+def scoring(graph: Graph, spec: TrainSpec, logits: str, batch: int, dtype: DType | None = None) -> Program:
     """Each metric of logits that are given, and the `loss` where that looks at nothing else; before any pass."""
-    b = Builder(training=False, dtype=dtype)
-    given = b.input(logits, at_batch(graph.node(logits).type, batch, dtype), "data")
+    b = Builder(training=False, dtype=dtype or graph.dtype)
+    given = b.input(logits, at_batch(graph.node(logits).type, batch, b.dtype), "data")
     _judge(graph, spec, batch, b, {logits: given})
     return b.finish()
 

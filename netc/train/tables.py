@@ -19,9 +19,11 @@ from netc.train.bounded import LARGEST, check_is_file, reading, sizes
 from netc.train.dataset import (
     DataError,
     Dataset,
+    Examples,
     Floats,
     Labels,
     Split,
+    are_whole,
     as_targets,
     count_classes,
     hold_out_last,
@@ -81,7 +83,9 @@ def load_csv(
             counted from 1.
     """
     tables = [_head(p, want, place, column) for p in (path, test) if p is not None]
-    read = [_read(table) for table in tables]
+    if want.whole and scale:
+        raise DataError(f"{path}: the net takes whole numbers, which scale={scale:g} would divide")
+    read = [_read(table, want) for table in tables]
     divisor = scale or (255.0 if len(want.shape) == 3 and all(map(_are_bytes, read, tables)) else 1.0)
     parts = [_split(cells, table, want, divisor) for cells, table in zip(read, tables, strict=True)]
     _check_labels_differ(parts[0][1], tables[0], want)
@@ -179,13 +183,17 @@ def _value(cell: str) -> float:
 # ---- The numbers -----------------------------------------------------------------------------------------
 
 
-def _read(table: _Table) -> Floats:
-    """All cells, (N, columns).  What NumPy's reader refuses is looked for line by line, to say where it is."""
+def _read(table: _Table, want: Want) -> Examples:
+    """All cells, (N, columns), in float64 where whole numbers must not be rounded.
+
+    What NumPy's reader refuses is looked for line by line, to say where it is.
+    """
     options: dict[str, Any] = {"comments": None, "delimiter": ",", "quotechar": '"', "ndmin": 2}
     with _text(table.path) as text, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no line of numbers, which is told below
         try:
-            cells: Floats = np.loadtxt(text, np.float32, skiprows=_lines_of_head(table), **options)
+            dtype = np.float64 if want.whole else np.float32
+            cells: Examples = np.loadtxt(text, dtype, skiprows=_lines_of_head(table), **options)
         except ValueError:
             cells = np.empty((0, 0), np.float32)
     if not len(cells) or cells.shape[1] != table.columns or not np.isfinite(cells).all():
@@ -222,19 +230,22 @@ def _first_mistake(table: _Table) -> DataError:
     return DataError(f"{table.path}: has no line of numbers")
 
 
-def _are_bytes(cells: Floats, table: _Table) -> bool:
+def _are_bytes(cells: Examples, table: _Table) -> bool:
     """Whether all numbers of the examples are whole and from 0 to 255, and not all 0 or 1."""
     x = np.delete(cells, table.target, axis=1)
     return bool(x.min() >= 0 and 1 < x.max() <= 255 and (x == np.rint(x)).all())
 
 
-def _split(cells: Floats, table: _Table, want: Want, scale: float) -> tuple[Floats, Labels | Floats]:
+def _split(cells: Examples, table: _Table, want: Want, scale: float) -> tuple[Examples, Labels | Floats]:
     """Examples in the shape of the net's input, and targets."""
     x = np.delete(cells, table.target, axis=1)  # (N, features)
-    x /= np.float32(scale)
+    if want.whole:
+        x = _wholes(x, table)
+    else:
+        x /= np.float32(scale)
     y = cells[:, table.target]  # (N,)
     if want.classes is None:
-        return x.reshape(-1, *want.shape), y
+        return x.reshape(-1, *want.shape), y.astype(np.float32, copy=False)
     wrong = (y != np.rint(y)) | (y < 0) | (y >= want.classes)
     if wrong.any():
         line = _line_of(table, int(wrong.argmax()))
@@ -243,6 +254,18 @@ def _split(cells: Floats, table: _Table, want: Want, scale: float) -> tuple[Floa
             f"net's {want.classes} classes are 0 to {want.classes - 1}"
         )
     return x.reshape(-1, *want.shape), as_targets(y.astype(np.int64))
+
+
+def _wholes(x: Examples, table: _Table) -> Labels:
+    """The examples as int64; an error at the first fraction."""
+    wrong = ~are_whole(x)
+    if wrong.any():
+        row, at = divmod(int(wrong.argmax()), x.shape[1])
+        column = table.column(at + (at >= table.target))
+        raise DataError(
+            f"{table.path}: line {_line_of(table, row)}, {column}: {x[row, at]:g}, where the net takes whole numbers"
+        )
+    return x.astype(np.int64)
 
 
 def _line_of(table: _Table, row: int) -> int:

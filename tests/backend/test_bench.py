@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -185,3 +186,16 @@ def test_what_does_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch, netc: Co
     net = small("digits")
     with pytest.raises(TooLarge, match="Digits takes"):
         bench(net.graph, net.train, batch=4096)
+
+
+def test_a_net_of_float64_is_measured_as_such(netc: Command, tmp_path: Path) -> None:
+    text = "net A {\n  input x: f64[N, 30]\n  y = x -> dense(40) -> tanh -> dense(30)\n  output y\n}\n"
+    single, double = (
+        load_text(t).must_be_right().nets["A"].report().memory for t in (text.replace("f64", ""), text)
+    )
+    assert single
+    assert double
+    assert (double.infer, double.train) > (1.9 * single.infer, 1.9 * (single.train or 0))
+    (tmp_path / "a.net").write_text(text)
+    done = netc("bench", tmp_path / "a.net", "--batch", "2", "--steps", "1")
+    assert (done.code, done.err) == (0, "")

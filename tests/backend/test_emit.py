@@ -42,12 +42,15 @@ print(*[m.__file__ for name, m in sys.modules.items() if name.startswith("netc_k
 
 def run(folder: Path) -> tuple[float, Path]:
     """tanh(0.5) in a process of its own, and the file that its loop came from."""
+    value, file = ran(folder).stdout.split()
+    return float(value), Path(file)
+
+
+def ran(folder: Path) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"NETC_CACHE_DIR": str(folder), "NETC_NUM_THREADS": "1"}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=True
     )
-    value, file = done.stdout.split()
-    return float(value), Path(file)
 
 
 def test_whole_text_is_in_the_file() -> None:
@@ -135,7 +138,16 @@ def test_kernels_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> 
 
 def test_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert run(tmp_path / "file")[0] == pytest.approx(np.tanh(0.5), rel=1e-6)
+    done = ran(tmp_path / "file")
+    assert float(done.stdout.split()[0]) == pytest.approx(np.tanh(0.5), rel=1e-6)
+    assert done.stderr == (
+        f"warning: the cache folder {tmp_path / 'file'} cannot be written: File exists; "
+        "what netc compiles is compiled again in each run\n"
+    )
+
+
+def test_a_cache_that_is_used_is_not_spoken_of(tmp_path: Path) -> None:
+    assert ran(tmp_path / "new").stderr == ""
 
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:

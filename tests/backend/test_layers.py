@@ -5,6 +5,7 @@ The tests run over the registry, so a new layer is tested by being there.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import netc
 from netc.analyze.receptive import fields
 from netc.graph.expansion import expansion
-from netc.layers import LayerError
+from netc.layers import LAYERS, LayerError
 from netc.layers.pool import MaxPool
 from netc.loading import load_text
 from netc.ops.windows import window_count
@@ -301,3 +303,19 @@ def test_field_is_the_support_of_a_gradient(name: str) -> None:
                 inside += 1
                 assert (reached.min(), reached.max()) == (first, last)
     assert inside or name in NOT_EXACT
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind, cls in LAYERS.items() if cls.integers and kind != "embedding"]
+)
+def test_whole_numbers_stay_whole_on_every_backend(kind: str) -> None:
+    call, types = LAYERS[kind].examples[0]
+    names = "xz"[: len(types)]
+    inputs = "".join(f"  input {n}: {replace(t, dtype='int')!r}\n" for n, t in zip(names, types, strict=True))
+    net = netc.parse(f"net A {{\n{inputs}  y = [{', '.join(names)}] -> {call}\n  output y\n}}\n")
+    rng = np.random.default_rng(0)
+    given = {n: rng.integers(-5, 5, (BATCH, *t.dims_after(1))) for n, t in zip(names, types, strict=True)}
+    y, same = (netc.compile(net, train=False, backend=b).predict(given) for b in ("numpy", "cpu"))
+    assert y.dtype == same.dtype == np.int64
+    np.testing.assert_array_equal(y, same)
+    assert set(y.ravel()) - {0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -140,3 +140,30 @@ def test_loaded_for_prediction(tmp_path: Path) -> None:
     again = netc.load_model(tmp_path / "again.safetensors").weights()
     for name, w in model.weights().items():
         np.testing.assert_array_equal(again[name], w)
+
+
+DOUBLE = """
+net Double {
+  input x: f64[N, 1, 6, 6]
+  y = x -> conv(2, 3, weight=[[[[0.1, 0, 0], [0, 0.1, 0], [0, 0, 0.1]]], [[[0, 0.1, 0], [0, 0, 0], [0, 0, 0]]]]) -> tanh
+        -> flatten -> dense(3)
+  output y
+}
+"""
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cpu"])
+def test_a_net_of_float64_computes_in_float64(backend: Literal["numpy", "cpu"]) -> None:
+    net = netc.parse(DOUBLE)
+    model = netc.compile(net, backend=backend)
+    x = np.random.default_rng(0).normal(size=(2, 1, 6, 6))
+    y = model.predict(x)
+    assert y.dtype == np.float64
+    w = model.weights()
+    assert {a.dtype for a in w.values()} == {np.dtype(np.float64)}
+    assert w["Double.conv1.weight"][0, 0, 0, 0] == 0.1
+    windows = np.lib.stride_tricks.sliding_window_view(x[:, 0], (3, 3), (1, 2))
+    maps = np.einsum("nhwij,kij->nkhw", windows, w["Double.conv1.weight"][:, 0])
+    wanted = np.tanh(maps).reshape(2, -1) @ w["Double.dense1.weight"].T
+    np.testing.assert_allclose(y, wanted, rtol=1e-12, atol=1e-14)
+    assert netc.compile(net, dtype="f32", backend=backend).predict(x).dtype == np.float32

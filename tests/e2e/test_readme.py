@@ -43,6 +43,14 @@ def test_a_file_that_is_shown_is_right(tmp_path: Path, text: str) -> None:
     assert "no mistakes" in run(tmp_path, ["check", "shown.net"])
 
 
+def test_a_net_is_drawn_into_the_file_that_is_named(tmp_path: Path) -> None:
+    named = re.search(r"netc draw tiny\.net +# (\S+)", README)
+    assert named
+    run(tmp_path, ["init", "tiny"])
+    run(tmp_path, ["draw", "tiny.net"])
+    assert [path.name for path in tmp_path.glob("*.svg")] == [named[1]]
+
+
 def test_every_command_is_in_the_table(tmp_path: Path) -> None:
     listed = set(re.findall(r"`netc ([a-z]+)", README))
     helped = run(tmp_path, ["--help"])

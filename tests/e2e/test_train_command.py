@@ -76,6 +76,22 @@ def test_a_run_says_what_it_does_and_leaves_its_folder(netc: Command) -> None:
     assert records(Path("runs/Tiny-2")) == records(run)  # the seed decides everything
 
 
+def test_a_machine_without_graphviz_trains_and_says_what_is_missing(
+    netc: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("empty").mkdir()
+    monkeypatch.setenv("PATH", str(Path("empty").resolve()))
+    monkeypatch.setattr("netc.draw.picture.WHEEL", "a_wheel_that_is_not_there")
+    done = netc("train", "tiny.net", "--set", "train.epochs=1")
+    assert done.code == 0
+    assert done.err.startswith("warning: the run has no net.svg: drawing needs Graphviz: ")
+    assert done.err.count("\n") == 1
+    assert "net.svg" not in done.out
+    run = {p.name for p in Path("runs/Tiny").iterdir()}
+    assert "net.svg" not in run
+    assert {"model.safetensors", "result.json", "curves.svg"} <= run
+
+
 def test_settings_from_outside_go_before_the_file(netc: Command) -> None:
     done = netc("train", "tiny.net", "--set", "train.epochs=1", "--set", "train.batch=20", "--out", "here")
     assert done.code == 0
@@ -123,7 +139,10 @@ def test_images_are_read_by_the_size_of_the_net(netc: Command) -> None:
 @pytest.mark.parametrize(
     ("write", "said"),
     [
-        (lambda: np.save("in.npy", np.zeros((3, 5))), "in.npy"),
+        (
+            lambda: np.save("in.npy", np.zeros((3, 5))),
+            "in.npy: an array of 3x5 is 3 examples of 5, and the net takes 1x2x2",
+        ),
         (lambda: np.save("in.npy", np.float32(3)), "in.npy"),
         (lambda: np.save("in.npy", np.array(["a"])), "numbers were expected"),
         (lambda: np.save("in.npy", np.array([None]), allow_pickle=True), "cannot be read"),
@@ -143,6 +162,33 @@ def test_wrong_inputs_are_one_line(write: object, said: str, netc: Command) -> N
     assert (done.code, done.out) == (1, "")
     assert said in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_predict_says_of_a_net_that_it_is_no_classifier(netc: Command) -> None:
+    numbers = TINY.replace("int[N]", "[N, 1]").replace("dense(3)", "dense(1)")
+    numbers = numbers.replace("softmax_xent", "mse").replace("  metric [y, label] -> accuracy, top(2)\n", "")
+    Path("numbers.net").write_text(numbers)
+    np.savez("data.npz", x=np.zeros((20, 1, 2, 2), np.float32), y=np.ones((20, 1), np.float32))
+    assert netc("train", "numbers.net", "--set", "train.epochs=1").code == 0
+    np.save("in.npy", np.zeros((1, 2, 2)))
+    done = netc("predict", "runs/Tiny", "in.npy")
+    assert (done.code, done.out) == (2, "")
+    assert "runs/Tiny: Tiny tells no classes" in done.err
+    assert "in.npy" not in done.err
+
+
+def test_a_run_that_ended_before_its_first_epoch_says_so(netc: Command) -> None:
+    netc("train", "tiny.net", "--set", "train.epochs=1", "--out", "run")
+    for name in ("model.safetensors", "state.safetensors", "metrics.jsonl", "result.json", "curves.svg"):
+        Path("run", name).unlink()
+    np.save("in.npy", np.zeros((1, 2, 2)))
+    told = "error: run: the run ended before its first epoch did, so it has no model; "
+    resumed = ["train", "--resume", "run"]
+    for command in (["eval", "run"], ["predict", "run", "in.npy"], resumed, [*resumed, "tiny.net"]):
+        done = netc(*command)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(told)
+    assert netc("train", "tiny.net", "--out", "run").err == "error: run is not empty: name another by --out\n"
 
 
 def test_a_run_can_go_on(netc: Command) -> None:
@@ -363,6 +409,60 @@ def test_a_table_from_training_to_its_figures(netc: Command) -> None:
     done = netc("eval", "by-table")
     assert (done.code, done.out) == (1, "")
     assert done.err == "error: table.csv: line 52, column 3 (`b`): `x` is no finite number\n"
+
+
+TEXTS = """
+net Texts {
+  input text: int[N, 6]
+  y = text -> embedding(20, 4) -> conv(8, 3) -> relu -> gap -> flatten -> dense(2)
+  output y
+}
+
+train Texts {
+  data npz("texts.npz")
+  target label: int[N]
+  loss [y, label] -> softmax_xent
+  metric [y, label] -> accuracy
+  optimizer adam(lr=0.01)
+  batch 10
+  epochs 2
+}
+"""
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint8, np.float64])
+def test_numbers_of_words_from_training_to_prediction(kind: type, netc: Command) -> None:
+    words = np.random.default_rng(1).integers(0, 20, (60, 6)).astype(kind)
+    Path("texts.net").write_text(TEXTS)
+    np.savez("texts.npz", x=words, y=(words == 7).any(axis=1).astype(int))
+    np.savetxt("texts.csv", np.c_[words, (words == 7).any(axis=1)], "%d", delimiter=",")
+    trained = netc("train", "texts.net")
+    assert (trained.code, trained.err) == (0, "")
+    from_table = netc("train", "texts.net", "--data", "texts.csv", "--out", "other")
+    assert (from_table.code, from_table.err) == (0, "")
+    assert records(Path("other")) == records(Path("runs/Texts"))
+    np.save("one.npy", words[0])
+    assert netc("predict", "runs/Texts", "one.npy").out.startswith("one.npy: ")
+
+
+def test_fractions_are_no_words(netc: Command) -> None:
+    Path("texts.net").write_text(TEXTS)
+    words = np.arange(120.0).reshape(20, 6) % 20
+    words[3, 2] = 1.5
+    np.savez("texts.npz", x=words, y=np.arange(20) % 2)
+    done = netc("train", "texts.net")
+    assert done.code == 1
+    assert "holds 1.5, and the net takes whole numbers" in done.err
+    np.savetxt("texts.csv", np.c_[words, np.arange(20) % 2], "%g", delimiter=",")
+    done = netc("train", "texts.net", "--data", "texts.csv")
+    assert (done.code, done.err.strip()) == (
+        1,
+        "error: texts.csv: line 4, column 3: 1.5, where the net takes whole numbers",
+    )
+    np.save("one.npy", words[3])
+    Path("texts.net").write_text(TEXTS.replace('npz("texts.npz")', 'csv("texts.csv", scale=2)'))
+    done = netc("train", "texts.net")
+    assert (done.code, "scale=2 would divide" in done.err) == (1, True)
 
 
 def test_a_folder_that_holds_something_is_left_alone(netc: Command) -> None:

@@ -200,3 +200,7 @@ def test_the_reader_of_a_pipe_may_go() -> None:
 def test_python_m_netc_is_netc() -> None:
     process = spawned("--version")
     assert process.communicate() == (b"netc 0.1.0\n", b"")
+
+
+def test_train_says_where_a_second_run_goes(netc: Command) -> None:
+    assert "runs/NET-2" in netc("train", "--help").out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,19 @@ def test_specs_fit_the_terminal(netc: Command, monkeypatch: pytest.MonkeyPatch) 
     assert max(len(line) for line in netc("specs").out.splitlines()) <= 60
 
 
+@pytest.mark.parametrize("columns", [10, 30, 40, 50, 60, 80])
+def test_figures_of_specs_are_never_cut(columns: int, netc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = json.loads(netc("specs", "--json").out)
+    figures = [f"{net['params']:,}" for spec in found["specs"] for net in spec["nets"]]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = netc("specs").out.splitlines()[1:]
+    assert [figure in line.split() for figure, line in zip(figures, lines, strict=True)] == [True] * len(
+        lines
+    )
+    if columns >= 30:
+        assert max(len(line) for line in lines) <= columns
+
+
 def test_a_spec_can_be_printed(netc: Command) -> None:
     done = netc("specs", "digits")
     Path("mine.net").write_text(done.out)
@@ -231,20 +245,240 @@ def test_input_and_settings_change_the_net_and_not_its_claims(netc: Command) -> 
     assert net["outputs"][0]["shape"] == ["N", 10]
 
 
+TWO = """param wide: int = 4
+net Right {
+  input x: [N, 3, 8, 8]
+  y = x -> Half(wide)
+  output y
+}
+net Wrong(deep: int = 2) {
+  input x: [N, 3, 8, 8]
+  y = x -> Half(wide) -> conv(2, 9)
+  output y
+}
+train Wrong {
+  batch 0
+}
+block Half(c: int): x -> y {
+  y = x -> conv(c, 3, pad=half)
+}
+"""
+
+
+@pytest.mark.parametrize("command", ["report", "draw", "diff"])
+def test_net_tells_no_mistakes_of_other_nets(command: str, netc: Command) -> None:
+    Path("two.net").write_text(TWO)
+    files = ["two.net"] * (2 if command == "diff" else 1)
+    done = netc(command, *files, "--net", "Right")
+    assert (done.code, done.err) == (0, "")
+    assert netc(command, *files, "--net", "Wrong").code == 1
+
+
+def test_net_decides_which_mistakes_count(netc: Command) -> None:
+    Path("two.net").write_text(TWO)
+    assert netc("report", "two.net").code == 1
+    wrong = netc("report", "two.net", "--net", "Wrong")
+    assert (wrong.err.count("error[E0302]"), wrong.err.count("error[")) == (1, 2)
+    for sizes in ("3x2x2", "3x0x2"):  # the second is no size
+        done = netc("report", "two.net", "--net", "Right", "--input", sizes)
+        assert (done.code, bool(done.err)) == ((0, False) if sizes == "3x2x2" else (2, True))
+    both = netc("report", "two.net", "--net", "Right", "--set", "wide=-1")  # in the block that both use
+    assert (both.code, both.err.count("error[")) == (1, 1)
+    assert "in: Right" in both.err
+    deep = netc("report", "two.net", "--net", "Right", "--set", "deep=3")
+    assert "no setting `deep`" in deep.err  # Wrong alone takes it
+    Path("two.net").write_text(TWO + "param again: int\n")
+    done = netc("report", "two.net", "--net", "Right")  # a mistake of the file
+    assert (done.code, done.err.count("error[")) == (1, 1)
+
+
+def test_a_name_is_looked_for_among_all_nets_of_the_file(netc: Command) -> None:
+    Path("two.net").write_text(TWO)
+    done = netc("report", "two.net", "--net", "Rihgt")
+    assert done.code == 2
+    assert "did you mean `Right`?" in done.err
+
+
 def test_an_unknown_setting_is_an_error(netc: Command) -> None:
     done = netc("report", "resnet", "--set", "clases=10")
-    assert done.code == 1
+    assert done.code == 2
     assert "did you mean `classes`?" in done.err
+
+
+SETTABLE = """param wide: int = 4
+param act: layer = relu
+net A {
+  input x: [N, 3]
+  y = x -> dense(wide) -> act
+  output y
+}
+train A {
+  target label: int[N]
+  loss [y, label] -> softmax_xent
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (
+            "batch=3",
+            """\
+error[E0203]: the file has no setting `batch`
+ --> <command line>:1:7
+1 | --set batch=3
+  |       ^^^^^
+  = help: did you mean `train.batch`?
+""",
+        ),
+        (
+            "train.batch=0",
+            """\
+error[E0207]: `batch` takes an int of at least 1
+ --> <command line>:1:19
+1 | --set train.batch=0
+  |                   ^
+  = in: train A
+""",
+        ),
+        (
+            "train.seet=0",
+            """\
+error[E0203]: a train block has no setting `seet`
+ --> <command line>:1:13
+1 | --set train.seet=0
+  |             ^^^^
+  = in: train A
+  = help: did you mean `seed`?
+""",
+        ),
+        (
+            "train.batch=)",
+            """\
+error[E0110]: this `)` closes nothing
+ --> <command line>:1:19
+1 | --set train.batch=)
+  |                   ^
+""",
+        ),
+        (
+            "wide=many",
+            """\
+error[E0207]: `wide` takes an int, not "many"
+ --> <command line>:1:12
+1 | --set wide=many
+  |            ^^^^
+""",
+        ),
+        (
+            "act=tahn",
+            """\
+error[E0202]: unknown layer `tahn`
+ --> <command line>:1:11
+1 | --set act=tahn
+  |           ^^^^
+  = help: did you mean `tanh`?
+""",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_quoted_where_it_was_given(setting: str, told: str, netc: Command) -> None:
+    Path("a.net").write_text(SETTABLE)
+    for command in ("report", "draw"):
+        done = netc(command, "a.net", "--set", setting)
+        assert (done.code, done.err) == (2, told)
+
+
+def test_the_second_setting_is_quoted_in_its_own_line(netc: Command) -> None:
+    Path("a.net").write_text(SETTABLE)
+    done = netc("report", "a.net", "--set", "wide=8", "--set", "train.optimizer=sgd(lr=-1)")
+    assert done.code == 2
+    assert "2 | --set train.optimizer=sgd(lr=-1)\n  |                              ^^\n" in done.err
+
+
+def test_a_mistake_that_a_setting_makes_in_the_file_is_the_file_s(netc: Command) -> None:
+    Path("a.net").write_text(SETTABLE)
+    done = netc("report", "a.net", "--set", "wide=0")
+    assert done.code == 1
+    assert "--> a.net:5:18" in done.err
+    assert "did you mean" not in done.err  # `wide` is what was meant
+
+
+def test_a_layer_is_set_by_its_name(netc: Command) -> None:
+    Path("a.net").write_text(SETTABLE)
+    done = netc("report", "a.net", "--set", "act=tanh", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert [layer["kind"] for layer in json.loads(done.out)["nets"][0]["layers"]] == ["dense", "tanh"]
+    net = "net B(act: layer = relu) {\n  input x: [N, 3]\n  y = x -> act\n  output y\n}\n"
+    Path("b.net").write_text(net)
+    done = netc("report", "b.net", "--set", "act=tanh", "--json")
+    assert [layer["kind"] for layer in json.loads(done.out)["nets"][0]["layers"]] == ["tanh"]
 
 
 def test_input_needs_one_input(netc: Command) -> None:
     Path("two.net").write_text("net A {\n  input a: [N, 3]\n  input b: [N, 3]\n  y = a + b\n  output y\n}\n")
     done = netc("report", "two.net", "--input", "4")
     assert done.code == 2
-    assert "A has 2" in done.err
+    assert "A has 2 inputs; name the one that is meant, as --input a=3" in done.err
+    done = netc("report", "two.net", "--input", "c=4")
+    assert (done.code, "there is no input `c`; there is `a`, `b`" in done.err) == (2, True)
+    done = netc("report", "two.net", "--input", "a=4")
+    assert (done.code, "`+` needs equal shapes" in done.err) == (1, True)
+    done = netc("report", "two.net", "--input", "a=4", "--input", "b=4", "--json")
+    assert [i["shape"] for i in json.loads(done.out)["nets"][0]["inputs"]] == [["N", 4], ["N", 4]]
 
 
-def test_input_that_does_not_fit_is_told_at_the_layer(netc: Command) -> None:
-    done = netc("report", "lenet5", "--net", "LeNet5", "--input", "784")
-    assert done.code == 1
-    assert "needs a map [N, C, H, W] or [N, C, L], and gets [N, 784]" in done.err
+TWINS = """net Twins {
+  input a: [N, 3, H, W] where H >= 8, W % 8 == 0
+  input b: [N, 3, H, W]
+  p = a -> conv(4, 3, pad=1)
+  q = b -> conv(4, 7, pad=3)
+  y = p + q -> gap -> flatten
+  output y
+}
+"""
+
+
+def test_a_symbolic_net_of_several_inputs_is_filled_in(netc: Command) -> None:
+    Path("twins.net").write_text(TWINS)
+    assert "depends on H and W: --input a=3xHxW, in numbers, fills it in" in netc("report", "twins.net").out
+    ways = (("a=3x16x32",), ("b=3x16x32",), ("a=3x16x32", "b=3x16x32"))
+    for way in ways:
+        done = netc("report", "twins.net", "--json", *(part for s in way for part in ("--input", s)))
+        assert (done.code, done.err) == (0, "")
+        (net,) = json.loads(done.out)["nets"]
+        assert [i["shape"] for i in net["inputs"]] == [["N", 3, 16, 32]] * 2
+        assert net["totals"]["macs"] == 16 * 32 * 4 * 3 * (9 + 49)
+    done = netc("report", "twins.net", "--input", "a=3x16x33")
+    assert (done.code, "what `where` asks for does not hold" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        (("3x33",), "Twins has 2 inputs; name the one"),
+        (("b=3x33",), "`b` of Twins is [N, 3, H, W], so --input takes 3 sizes, and 3x33 has 2"),
+        (("a=3x8x8", "b=3x16x16"), "sizes of one name are equal, and 3x8x8 gives them two numbers"),
+        (("a=3x8x8", "a=3x8x8"), "give the sizes of each input once"),
+        (("a=3x8x8", "3x8x8"), "give the sizes of each input once"),
+        (("=3x8x8",), "is no size of one example"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [("report",), ("draw", "-o", "-"), ("bench", "--passes"), ("diff", "twins.net")]
+)
+def test_sizes_that_do_not_fit_are_wrong_usage(
+    command: Sequence[str], sizes: Sequence[str], said: str, netc: Command
+) -> None:
+    Path("twins.net").write_text(TWINS)
+    done = netc(*command, "twins.net", *(part for s in sizes for part in ("--input", s)))
+    assert (done.code, done.out) == (2, "")
+    assert said in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize("size", ["784", "1x28", "28x28"])
+def test_input_keeps_its_rank(size: str, netc: Command) -> None:
+    done = netc("report", "lenet5", "--net", "LeNet5", "--input", size)
+    assert (done.code, done.out) == (2, "")
+    assert "`image` of LeNet5 is [N, 1, 28, 28], so --input takes 3 sizes" in " ".join(done.err.split())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from netc.train.data import Dataset, MissingDependency, Split, Want, fit, load, load_digits
+from netc.train.dataset import split_three_ways
 from netc.train.npz import load_npz
 from netc.train.sources import SOURCES, Csv, Folder, Npz, Source
 from tests.refusal import refusal
@@ -134,3 +135,15 @@ def test_values_beyond_float32_are_found(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     np.savez(path, x=np.full((20, 3), 1e39), y=np.arange(20) % 4)
     assert "is not a finite float32" in refusal(lambda: fit(load_npz(path), Want((3,), 4)))
+
+
+def test_whole_numbers_stay_whole() -> None:
+    x = np.array([[2**40 + 1, 3], [5, 0]])
+    data = split_three_ways("words", np.tile(x, (10, 1)), np.zeros(20, np.int64))
+    found = fit(data, Want((2,), 1, whole=True))
+    assert found.train.x.dtype == np.int64
+    assert 2**40 + 1 in found.train.x
+    halves = split_three_ways("words", np.full((20, 2), 1.5), np.zeros(20, np.int64))
+    assert "holds 1.5, and the net takes whole numbers" in refusal(
+        lambda: fit(halves, Want((2,), 1, whole=True))
+    )

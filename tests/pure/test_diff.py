@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from netc.analyze.diff import Difference, diff, diff_dict, diff_text
+from netc.analyze.report import NetReport
 from netc.loading import load_file, load_text
 from netc.resources import spec_names
 from tests.command import Command
@@ -78,6 +79,55 @@ def test_other_wires_are_a_change() -> None:
     assert told(d) == ["~ sub1: sub, reads another tensor"]
 
 
+def one_net(text: str) -> NetReport:
+    (net,) = load_text(text).must_be_right().nets.values()
+    return net.report()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "others", "lines"),
+    [
+        ("y", "y, a", ["+ output a"]),
+        ("a, y", "y", ["- output a"]),
+        ("y, a", "a, y", ["~ outputs: y, a → a, y"]),
+        ("a, y", "a, y", []),
+    ],
+)
+def test_outputs_are_compared(outputs: str, others: str, lines: list[str]) -> None:
+    text = "net A {{\n  input x: [N, 4]\n  a = x -> tanh\n  y = a -> relu\n  output {}\n}}\n"
+    d = diff(one_net(text.format(outputs)), one_net(text.format(others)))
+    assert d.same == (not lines)
+    assert told(d) == lines
+    assert diff_text(d).splitlines()[0] == ("A: other outputs" if lines else "A: no layer differs")
+    assert diff_dict(d)["outputs"] == [outputs.split(", "), others.split(", ")]
+
+
+def test_an_output_that_is_another_tensor_is_a_change() -> None:
+    text = "net A {{\n  input x: [N, 4]\n  {} = x -> tanh\n  {} = x -> relu\n  output a, b\n}}\n"
+    d = diff(one_net(text.format("a", "b")), one_net(text.format("b", "a")))
+    assert told(d) == [
+        "~ output a: that of tanh1 → that of relu1",
+        "~ output b: that of relu1 → that of tanh1",
+    ]
+    assert diff_dict(d)["redirected"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("other", "line"),
+    [
+        ("[[1, 0, -1], [2, 0, -2], [1, 0, -1]]", None),
+        ("[[1, 0, -1], [3, 0, -2], [1, 0, -1]]", "1 given weight differs: [1][0] 2 → 3"),
+        ("[[1, 2, 1], [0, 0, 0], [-1, -2, -1]]", "6 given weights differ: [0][1] 0 → 2, …"),
+        ("[[[[1, 0, -1], [2, 0, -2], [1, 0, -1]]]]", None),
+    ],
+)
+def test_given_weights_are_compared(other: str, line: str | None) -> None:
+    text = "net A {{\n  input x: [N, 1, 8, 8]\n  y = x -> conv(1, 3, weight={})\n  output y\n}}\n"
+    d = diff(one_net(text.format("[[1, 0, -1], [2, 0, -2], [1, 0, -1]]")), one_net(text.format(other)))
+    assert told(d) == ([f"~ conv1: conv(1, 3, weight=…), {line}"] if line else [])
+    assert d.same == (line is None)
+
+
 def test_symbolic_figures_are_compared_as_unknown() -> None:
     text = "net A {{\n  input x: [N, 3, H, W]\n  y = x -> conv({}, 3, pad=half)\n  output y\n}}\n"
     nets = [next(iter(load_text(text.format(c)).must_be_right().nets.values())) for c in (4, 5)]
@@ -100,7 +150,8 @@ def test_every_layer_of_both_nets_is_told_of_once(seed: int) -> None:
     assert sorted([p.id for _, p in d.pairs] + [n.id for n in d.added]) == [n.id for n in b.graph.nodes]
     assert diff(a, a).same
     text = told(d)
-    assert len(text) == len(d.removed) + len(d.added) + len(d.changed)
+    layers = [line for line in text if line[2:].split()[0] not in ("output", "outputs:")]
+    assert len(layers) == len(d.removed) + len(d.added) + len(d.changed)
 
 
 # ---- The command -----------------------------------------------------------------------------------------------------

@@ -122,6 +122,15 @@ def test_many_equal_layers_are_drawn_once() -> None:
     assert "×5" in to_dot(net("y = x -> conv(8, 1) * 5\n  output y"))
 
 
+def test_a_box_of_several_blocks_has_the_parameters_of_all() -> None:
+    g = net("y = x -> B(8) * 3\n  output y")
+    total = sum(n.expansion.params for n in g.nodes)
+    folded, opened = to_dot(g, depth=0), to_dot(g)
+    assert f">{total:,}<" in folded
+    assert f"3 in a row; {total:,} parameters" in folded
+    assert f">{total:,}<" not in opened  # in an opened block stand the layers of one copy
+
+
 def test_depth_opens_blocks_level_by_level() -> None:
     text = "netc 1\nblock A: x -> y {\n y = x -> B -> B2 -> bn\n}\n"
     text += "block B: x -> y {\n m = x -> relu\n y = m + x\n}\nblock B2: x -> y {\n m = x -> tanh\n y = m + x\n}\n"
@@ -247,10 +256,17 @@ def test_a_graphviz_that_fails_leaves_the_old_picture(
     script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_dot(tmp_path, monkeypatch, script)
+    monkeypatch.setattr("netc.draw.picture.WHEEL", "a_wheel_that_is_not_there")
     (tmp_path / "t.svg").write_text("old")
     with pytest.raises(GraphvizError, match=re.escape(said)):
         render("digraph { a }", tmp_path / "t.svg")
     assert (tmp_path / "t.svg").read_text() == "old"
+
+
+def test_the_wheel_draws_where_the_dot_program_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_dot(tmp_path, monkeypatch, "echo 'no plugin' >&2; exit 1")
+    render(to_dot(graph(RESIDUAL)), tmp_path / "t.png")
+    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.usefixtures("by_wheel")

@@ -145,6 +145,25 @@ def test_comments_inside_what_becomes_one_line_stand_above_it() -> None:
     )
 
 
+def test_parameters_stay_broken_where_the_writer_broke_them() -> None:
+    text = "## The doc.\nnet A(\n# how wide\n\n  w: int=3,\n  ## how deep\n d: int=2) {\n}\n"
+    assert formatted(text) == (
+        "## The doc.\nnet A(\n  # how wide\n  w: int = 3,\n  ## how deep\n  d: int = 2,\n) {\n}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "style"),
+    [
+        ("## doc\nnet A(w: int, # one\n d: int) {\n}\n", "# one\n## doc\nnet A(w: int, d: int) {\n}\n"),
+        ("## doc\nnet A(w: int, ## one\n d: int) {\n}\n", "## one\n\n## doc\nnet A(w: int, d: int) {\n}\n"),
+        ("param a\nparam p = [1, ## one\n 2]\n", "param a\n## one\n\nparam p = [1, 2]\n"),
+    ],
+)
+def test_comments_inside_a_first_line_leave_the_doc_alone(written: str, style: str) -> None:
+    assert formatted(written) == style
+
+
 def test_items_with_bodies_stand_apart() -> None:
     net = "net A {\n  output y\n}\n"
     assert formatted(f"param a\nparam b\n## doc\n{net}# c\n{net}param c\n") == (

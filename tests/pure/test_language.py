@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import netc
 from netc.errors import NetError
+from netc.layers import LAYERS
 from netc.loading import Loaded, load_file, load_text
 from netc.train import folder
 from netc.train.model import Model
@@ -324,3 +326,19 @@ def test_two_divisors_of_one_size() -> None:
     netc.parse(text.format(4))
     with pytest.raises(NetError, match="E0701"):
         netc.parse(text.format(1))
+
+
+@pytest.mark.parametrize("kind", [kind for kind, cls in LAYERS.items() if not cls.loss])
+def test_whole_numbers_stay_whole_or_are_refused(kind: str) -> None:
+    call, types = LAYERS[kind].examples[0]
+    names = "xz"[: len(types)]
+    inputs = "".join(f"  input {n}: {replace(t, dtype='int')!r}\n" for n, t in zip(names, types, strict=True))
+    found = load_text(f"net A {{\n{inputs}  y = [{', '.join(names)}] -> {call}\n  output y\n}}\n")
+    if LAYERS[kind].integers:
+        assert not found.failed
+        assert found.nets["A"].graph.node("y").type.dtype == ("f32" if kind == "embedding" else "int")
+    else:
+        (told,) = found.diagnostics
+        assert (told.code, told.span.line) == ("E0301", 2 + len(types))
+        assert told.message.startswith(f"`{kind}` does not compute with whole numbers, and gets int[N, ")
+        assert "embedding" in told.help

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +62,32 @@ def imports(path: Path, everywhere: bool) -> Iterator[str]:
                 pass
             case _:
                 todo += ast.iter_child_nodes(node)
+
+
+@pytest.mark.parametrize(
+    ("page", "begin", "end"),
+    [("CONTRIBUTING.md", "those before it:", ". `"), ("CHANGELOG.md", "order is now:", ".")],
+)
+def test_the_order_is_written_as_it_is(page: str, begin: str, end: str) -> None:
+    _, _, rest = (NETC.parent / page).read_text("utf-8").partition(begin)
+    written = re.findall(r"\w+", rest.partition(end)[0])
+    small = {"_lazy", "resources", "cache", "budget", "__init__", "__main__"}
+    assert {*written} == RANK.keys() - small
+    assert [RANK[name] for name in written] == sorted(RANK[name] for name in written)
+
+
+def test_what_is_imported_is_declared() -> None:
+    text = (NETC.parent / "pyproject.toml").read_text("utf-8")
+    declared = {*re.findall(r'"([a-z0-9-]+)[\[><=]', text)}
+    packages = {"PIL": "pillow", "sklearn": "scikit-learn", "llvmlite": "numba"}  # numba chooses its llvmlite
+    found = {m.split(".")[0] for path in FILES for m in imports(path, everywhere=True)}
+    for path in FILES:
+        found |= {
+            name.split(".")[0] for name in re.findall(r'import_module\("([\w.]+)"', path.read_text("utf-8"))
+        }
+    found -= {*sys.stdlib_module_names, "pandas"}  # of which `to_frame` says how to get it
+    assert "PIL" in found
+    assert {packages.get(name, name) for name in found} <= declared
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(NETC)))

@@ -232,6 +232,21 @@ def test_vectors_have_no_field() -> None:
     assert fields(graph) == (None, None)
 
 
+def test_words_are_a_line() -> None:
+    text = (
+        "net T {\ninput t: int[N, 20]\ny = t -> embedding(10, 4) -> conv(8, 3) -> relu\n"
+        "z = y -> conv(4, 5, stride=2)\nw = z -> flatten -> dense(3)\noutput z, w\n"
+        "expect rf(z) == 7\nexpect rf(z).stride == 2\n}\n"
+    )
+    graph = load_text(text).must_be_right().nets["T"].graph
+    found = fields(graph)
+    z, w = found[graph.tensors["z"]], found[graph.tensors["w"]]
+    assert z
+    assert (z.size, z.stride, z.pad) == ((7,), (2,), (0,))
+    assert w
+    assert w.whole
+
+
 # ---- Sums that the lecture prints (E. Sokolov, Foundations of Deep Learning, 2025, lecture 3) ------------------------
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import netc
 from netc.analyze.region import NoRegion, region
@@ -38,6 +40,8 @@ NETS = {
     "up by lines": "y = x -> avgpool(2) -> upsample(2, bilinear) -> maxpool(3, stride=1, pad=1)",
     "transposed": "y = x -> conv(1, 3, pad=1) -> conv_transpose(1, 1, pad=1) -> maxpool(3, stride=1, pad=1)",
     "transposed and apart": "y = x -> conv(1, 2, stride=2) -> conv_transpose(1, 3, stride=2) -> conv(1, 2, stride=3)",
+    "transposed with gaps": "y = x -> conv_transpose(1, 2, stride=3) -> conv_transpose(1, (2, 1), dilation=3)",
+    "gaps under windows": "y = x -> conv_transpose(1, (1, 2), stride=(3, 4), pad=(0, 1)) -> conv(1, 2, dilation=2)",
     "adaptive": "y = x -> conv(1, 2) -> adaptive_avgpool((5, 3)) -> conv(1, 2, pad=((1, 0), (0, 1)))",
     "turned": "y = x -> conv(1, (3, 1), stride=(2, 1)) -> transpose -> conv(1, (1, 2))",
     "one after the other": "a = x -> maxpool(3, stride=1, pad=1)\n"
@@ -87,6 +91,69 @@ def test_region_along_a_length() -> None:
         assert told.ends[0][0] <= lit.min() <= lit.max() <= told.ends[0][1]
     with pytest.raises(NoRegion, match="an index of `conv2` is one position"):
         region(net.compiled.facts, "conv2[0,0]")
+
+
+WORDS = {
+    "words": "y = t -> embedding(10, 4) -> conv(8, 3) -> relu -> c: conv(4, 5, stride=2)",
+    "a part of the words": "u = t -> slice(C, 3, 15)\n  y = u -> embedding(10, 4) -> c: conv(2, 3, stride=2, pad=1)",
+    "parts in another order": "u = t -> slice(C, 12)\n  v = [u, t] -> concat\n"
+    "  y = v -> embedding(10, 4) -> c: conv(2, 3, stride=3)",
+}
+
+
+@pytest.mark.parametrize("why", WORDS)
+def test_region_of_words(why: str) -> None:
+    """Of numbers of words, what an index sees are those whose change changes it."""
+    net = netc.parse(f"net A {{\n  input t: int[N, 20]\n  {WORDS[why]}\n  output y\n}}\n")
+    model = netc.compile(net, backend="numpy", train=False)
+    rng = np.random.default_rng(0)
+    model.set_weights({k: rng.random(v.shape, np.float32) for k, v in model.weights().items()})
+    words = np.zeros((21, 20), np.int64)  # (N, L): one word changed in each example, none in the last
+    words[np.arange(20), np.arange(20)] = 1
+    out = model.predict(words)  # (21, C, L')
+    for i in range(out.shape[2]):
+        told = region(net.compiled.facts, f"c[{i}]")
+        (lit,) = np.nonzero((out[:20, :, i] != out[20, :, i]).any(axis=1))
+        ((_, inside),) = told.inside
+        assert inside == ((lit.min(), lit.max()),)
+        assert told.ends
+        assert told.ends[0][0] <= lit.min() <= lit.max() <= told.ends[0][1]
+
+
+def test_a_line_that_nothing_mapped_flows_into_has_no_field() -> None:
+    net = netc.parse("net A {\n  input x: [N, 4]\n  y = x -> dense(12) -> reshape(3, 4)\n  output y\n}\n")
+    with pytest.raises(NoRegion, match="`reshape1` has no receptive field, for no feature map flows into it"):
+        region(net.compiled.facts, "reshape1[0]")
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 4),
+    dilation=st.integers(1, 4),
+    pad=st.integers(0, 2),
+    after=st.sampled_from(
+        ["", " -> conv(1, 2)", " -> conv(1, 3, dilation=2, pad=1)", " -> conv_transpose(1, 2, stride=3)"]
+    ),
+)
+def test_transposed_windows_by_brute_force(
+    kernel: int, stride: int, dilation: int, pad: int, after: str
+) -> None:
+    """One position lit at a time, in NumPy: what lights up an output is what it sees."""
+    length = 8
+    size = (length - 1) * stride + dilation * (kernel - 1) + 1 - 2 * pad
+    assume(size >= 4)
+    up = f"conv_transpose(1, {kernel}, stride={stride}, dilation={dilation}, pad={pad})"
+    net = netc.parse(
+        f"net A {{\n  input x: [N, 1, {length}]\n  y = x -> {up}{after} -> relu\n  output y\n}}\n"
+    )
+    model = netc.compile(net, backend="numpy", train=False)
+    model.set_weights({k: np.full_like(v, k.endswith("weight")) for k, v in model.weights().items()})
+    out = model.predict(np.eye(length, dtype=np.float32)[:, None])  # (8, 1, L)
+    for i in range(out.shape[2]):
+        (lit,) = np.nonzero(out[:, 0, i])
+        ((_, inside),) = region(net.compiled.facts, f"relu1[{i}]").inside
+        assert inside == (((lit.min(), lit.max()),) if len(lit) else None), i
 
 
 @pytest.mark.parametrize(

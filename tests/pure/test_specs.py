@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -296,3 +297,9 @@ def test_another_number_of_classes(spec: str) -> None:
         assert not smaller.failed
     else:
         assert load_file(spec, {"classes": "10"}).failed
+
+
+@pytest.mark.parametrize("name", spec_names())
+def test_every_net_names_its_source(name: str) -> None:
+    for net, compiled in load_file(name).nets.items():
+        assert re.search(r"\b(19|20)\d\d\b", compiled.graph.doc), net

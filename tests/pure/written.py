@@ -8,7 +8,7 @@ WORDS = ("x", "y", "conv", "relu", "c1", "N", "half", "Basic", "long_name_of_a_l
 _names = st.sampled_from(WORDS)
 _numbers = st.sampled_from(["0", "1", "3", "64", "60_000", "5e-4", "1.5", "2K", "0.1"])
 _space = st.sampled_from(
-    ["", " ", "  ", "\n", " \n  ", "  # why\n   "]
+    ["", " ", "  ", "\n", " \n  ", "  # why\n   ", " ## why\n ", "\n## why\n\n"]
 )  # inside brackets, where lines end freely
 _break = st.sampled_from([" ", " ", "\n", "\n    # why\n  ", "   "])  # before an arrow
 

@@ -28,7 +28,7 @@ def small_field(about: Study) -> Iterator[Diagnostic]:
         return
     field, size = about.facts.fields[node.id], sides(images[0])
     ends = (about.facts.fields[i] for i in about.graph.outputs.values())
-    if field is None or field.whole or field.local is None or size is None:
+    if field is None or field.whole or field.line or field.local is None or size is None:
         return
     if not any(end and end.whole for end in ends):  # a map that comes out may be meant to be local
         return

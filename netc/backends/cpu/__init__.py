@@ -20,6 +20,7 @@ from netc.ops import fused
 from netc.ops.primitive import Primitive, Value
 from netc.types import Math
 
+LINE_BYTES: Final = 64
 _BY_NAME: Final[dict[str, Lowering]] = {
     f.__name__: f
     for f in (
@@ -75,8 +76,9 @@ def _table(
     numbered = [(at, eq) for at, eq in enumerate(program.equations) if not eq.op.view]
     calls = [(at, c) for at, eq in numbered for c in _calls(eq, flat, threads, math)]
     wanted = [a.nbytes for _, c in calls for a in c.args if isinstance(a, Borrow)]
-    scratch = np.empty(max(wanted, default=0), np.uint8)
-    return Table([c for _, c in calls], scratch, threads), tuple(at for at, _ in calls)
+    scratch = np.empty(max(wanted, default=0) + LINE_BYTES, np.uint8)
+    start = -scratch.ctypes.data % LINE_BYTES  # vectors that lie across two lines of the cache cost twice
+    return Table([c for _, c in calls], scratch[start:], threads), tuple(at for at, _ in calls)
 
 
 def _calls(eq: Equation, flat: Mapping[Value, Any], threads: int, math: Math) -> list[Call]:

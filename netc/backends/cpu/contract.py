@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from netc.backends.cpu import winograd
@@ -10,83 +11,105 @@ from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
 from netc.backends.cpu.threads import WORTH
 
+BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in the second-level cache
 SEEN = 256 << 10  # bytes of the source that a block of output rows may see
 PIXELS = 196  # that it should have at least: many tiles, and little that is left over
 MULTIPLIED = 224  # by weights: pixels whose gradients, a panel of them, stay in the first-level cache
 
-Geometry = tuple[int, ...]
-
 
 def dot(b: Bound) -> list[Call]:
-    """Units of work are panels of columns by blocks of rows."""
+    """Panels of columns by blocks of rows in parallel; stretches of memory where nothing is used twice."""
     k = kernels("dot")
     ta, tb = bool(b.params.get("ta")), bool(b.params.get("tb"))
     m, n = b.out()
     depth = b.shape(0)[0 if ta else 1]
     a_row, a_step = (1, m) if ta else (depth, 1)
+    size = b.outputs[0].itemsize
+    arrays = (*b.inputs, *b.outputs)
+    if tb and m == 1:
+        return [Call(k.columns, n, (*arrays, depth), b.work)]
+    if not tb and (m == 1 or depth <= 2):
+        strip = 4096 // size  # of a row: what is added to stays in the first-level cache
+        return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]
     b_step, b_column = (1, depth) if tb else (n, 1)
-    width = 2 * (k.VECTOR_BYTES // b.outputs[0].itemsize)
-    units = -(-n // width) * -(-m // k.ROWS)
-    sizes = (m, n, depth, a_row, a_step, b_step, b_column)
-    return [Call(k.dot, units, (*b.inputs, *b.outputs, *sizes), b.work)]
+    width = 2 * (k.VECTOR_BYTES // size)
+    panels = -(-n // width)
+    blocks = -(-m // (BLOCK * k.TALL))
+    if panels < 4 * b.threads and m >= 4 * b.threads * k.TALL:
+        blocks = max(blocks, b.threads)
+    rows = -(-m // (blocks * k.TALL)) * k.TALL
+    packs = int(panels >= 8 and (depth >= 128 or not ta))
+    sizes = (m, n, depth, a_row, a_step, b_step, b_column, min(m, rows), packs)
+    return [Call(k.dot, panels * -(-m // rows), (*arrays, *sizes), b.work)]
 
 
-def geometry(b: Bound, x: tuple[int, ...], w: tuple[int, ...], y: tuple[int, ...]) -> Geometry:
-    """The sizes that the convolution kernels take: x `(N, H, W, C)`, y `(N, Ho, Wo, K)`, w `(R, S, C/G, K)`,
-    strides, leading padding, the padded image's height and width, dilation, groups.
-    """
-    n, h, width, c = x
-    _, ho, wo, k = y
-    (top, bottom), (left, right) = b.params["pad"]
-    stride, dilation = b.params["stride"], b.params.get("dilation", (1, 1))
-    hp, wp = h + top + bottom, width + left + right
-    return n, h, width, c, ho, wo, k, *w[:2], *stride, top, left, hp, wp, *dilation, b.params.get("groups", 1)
-
-
-def _depthwise(g: Geometry) -> bool:
-    c, k, groups = g[3], g[6], g[17]
-    return groups == c == k and groups > 1
+# ---- Convolutions -------------------------------------------------------------------------------------------
 
 
 def conv(b: Bound) -> list[Call]:
-    """Winograd's algorithm where that does less; else one grid of output pixels, after the weights are packed."""
+    """Winograd's algorithm where that does less; else one grid of output pixels."""
     if fewer := winograd.forward(b):
         return fewer
-    g = geometry(b, b.shape(0), b.shape(1), b.out())
-    if _depthwise(g):
-        return [Call(kernels("depthwise").forward, g[0] * g[4], (*b.inputs, *b.outputs, g), b.work)]
-    r, s, c, k = b.shape(1)
-    (top, _), (left, _) = b.params["pad"]
-    (sh, sw), (dh, dw) = b.params["stride"], b.params.get("dilation", (1, 1))
-    _, ho, wo, _ = b.out()
-    grid = Grid(forward_axis(ho, r, sh, dh, top), forward_axis(wo, s, sw, dw, left))
-    steps = (k, 1, c * k, k // g[17])  # a row of a panel is an input channel, a column an output channel
-    return _products(b, [grid], c, k // g[17], steps)
+    grid = _forward_grid(b, b.shape(1)[:2], b.out())
+    _, _, c, k = b.shape(1)
+    if _depthwise(b, c, k):
+        return [_depthwise_product(b, grid)]
+    kg = k // _groups(b)
+    steps = (k, 1, c * k, kg)  # a row of a panel is an input channel, a column an output channel
+    return _products(b, [grid], c, kg, steps)
 
 
 def conv_data(b: Bound) -> list[Call]:
     """The same; the grids are the phases of the strides, and the weights are packed with their channels turned."""
     if fewer := winograd.by_data(b):
         return fewer
-    g = geometry(b, b.out(), b.shape(1), b.shape(0))
-    if _depthwise(g):
-        return [Call(kernels("depthwise").by_data, g[0] * g[1], (*b.inputs, *b.outputs, g), b.work)]
     r, s, c, k = b.shape(1)
     (top, _), (left, _) = b.params["pad"]
     (sh, sw), (dh, dw) = b.params["stride"], b.params.get("dilation", (1, 1))
     _, h, w, _ = b.out()
     cols = list(data_axes(w, s, sw, dw, left))
     grids = [Grid(row, col) for row in data_axes(h, r, sh, dh, top) for col in cols]
-    steps = (1, k, c * k, k // g[17])
-    return _products(b, grids, k // g[17], c, steps)
+    if _depthwise(b, c, k):
+        return [_depthwise_product(b, grid) for grid in grids]
+    kg = k // _groups(b)
+    return _products(b, grids, kg, c, (1, k, c * k, kg))  # the other way round
+
+
+def _groups(b: Bound) -> int:
+    return b.params.get("groups", 1)
+
+
+def _depthwise(b: Bound, c: int, k: int) -> bool:
+    return c == 1 and k == _groups(b) > 1
+
+
+def _forward_grid(b: Bound, window: tuple[int, ...], y: tuple[int, ...]) -> Grid:
+    (top, _), (left, _) = b.params["pad"]
+    (sh, sw), (dh, dw) = b.params["stride"], b.params.get("dilation", (1, 1))
+    return Grid(forward_axis(y[1], window[0], sh, dh, top), forward_axis(y[2], window[1], sw, dw, left))
+
+
+def _depthwise_product(b: Bound, grid: Grid) -> Call:
+    """Rows of the grids of all images in parallel.  The taps of an axis are evenly spaced, in the source
+    and the window.
+    """
+    axes: list[tuple[int, ...]] = []
+    for axis in (grid.rows, grid.cols):
+        offset, number = (axis.taps[1][i] - axis.taps[0][i] if len(axis.taps) > 1 else 1 for i in (0, 1))
+        first = axis.taps[0][1] if axis.taps else 0
+        axes.append((axis.count, axis.step, axis.lead, len(axis.taps), offset, first, number))
+    args = (*b.inputs, *b.outputs, b.shape(0), *axes, _target(b, grid), b.shape(1)[1])
+    return Call(kernels("depthwise").product, b.shape(0)[0] * grid.rows.count, args, b.work)
 
 
 def _products(b: Bound, grids: list[Grid], rows: int, cols: int, steps: tuple[int, ...]) -> list[Call]:
-    """The calls for grids that share the weights' taps.  Panels have `rows`, which are summed over, and `cols`."""
-    x, wt = b.inputs
+    """The calls for grids that share the weights' taps.  Panels have `rows`, which are summed over, and
+    `cols`.
+    """
+    wt = b.inputs[1]
     (out,) = b.outputs
     k = kernels("conv")
-    groups, lanes = b.params.get("groups", 1), 2 * (k.VECTOR_BYTES // out.itemsize)
+    groups, lanes = _groups(b), 2 * (k.VECTOR_BYTES // out.itemsize)
     panels = groups * -(-cols // lanes)
     of_tap = panels * rows * lanes
     window = b.shape(1)[1]
@@ -157,32 +180,50 @@ def _blocks(b: Bound, grid: Grid, source: tuple[int, ...], panels: int) -> tuple
 
 
 def conv_weights(b: Bound) -> list[Call]:
-    """Panels of output channels by rows of the window in parallel; where they are few, also parts of the output rows,
-    each into sums of its own, which are then added in their order.
+    """Panels of output channels by rows of the window in parallel; where they are few, also parts of the
+    output rows, each into sums of its own, which are then added in their order.
     """
-    r, s, c, kk = b.out()
-    g = geometry(b, b.shape(0), (r, s), b.shape(1))
-    if _depthwise(g):
-        return [Call(kernels("depthwise").by_weights, r * s, (*b.inputs, *b.outputs, g), b.work)]
+    if fewer := winograd.by_weights(b):
+        return fewer
+    _, _, c, kk = b.out()
     k = kernels("conv")
     out: Any = b.outputs[0]
-    (top, _), (left, _) = b.params["pad"]
-    (sh, sw), (dh, dw) = b.params["stride"], b.params.get("dilation", (1, 1))
     n, ho, wo, _ = b.shape(1)
-    grid = Grid(forward_axis(ho, r, sh, dh, top), forward_axis(wo, s, sw, dw, left))
+    grid = _forward_grid(b, b.out()[:2], b.shape(1))
+    groups = _groups(b)
+    if _depthwise(b, c, kk):
+        return _depthwise_weights(b, grid)
     source, layout, padded = _source(b, grid)
-    groups = g[17]
     taps, run = grid.stretches(grid.cols.extent if padded else source[2], source[3], groups)
     lanes = 2 * (k.VECTOR_BYTES // out.itemsize)
     units = groups * -(-(kk // groups) // lanes) * len(taps)
     parts = 1 if b.threads == 1 or b.work < WORTH or units >= 4 * b.threads else min(4 * b.threads, n * ho)
-    joined = not padded and sh == 1 and sw == 1 and source[1:3] == (ho, wo) and len(taps) == 1
+    joined = not padded and source[1:3] == (ho, wo) and grid.rows.step == grid.cols.step == 1
     few = min(max(1, MULTIPLIED // wo), n * ho)
-    row = sh * source[2] * source[3] * out.itemsize
+    row = grid.rows.step * source[2] * source[3] * out.itemsize
     per = min(max(1, SEEN // (few * row)) * few, -(-n * ho // few) * few)
     sizes = (groups, c, kk // groups, run, parts, per, few, int(joined))
+    return _in_parts(b, k, parts, units, lambda sums: (*b.inputs, sums, taps, source, layout, sizes))
+
+
+def _depthwise_weights(b: Bound, grid: Grid) -> list[Call]:
+    """Parts of the output rows in parallel."""
+    n, dilation = b.shape(0)[0], b.params.get("dilation", (1, 1))
+    parts = 1 if b.threads == 1 or b.work < WORTH else min(4 * b.threads, n * grid.rows.count)
+    axes = [
+        (axis.count, axis.step, axis.lead, len(axis.taps), apart)
+        for axis, apart in zip((grid.rows, grid.cols), dilation, strict=True)
+    ]
+    return _in_parts(
+        b, kernels("depthwise"), parts, 1, lambda sums: (*b.inputs, sums, b.shape(0), *axes, parts)
+    )
+
+
+def _in_parts(b: Bound, k: Any, parts: int, units: int, args: Callable[[Any], tuple[Any, ...]]) -> list[Call]:
+    """`by_weights` into the result, or into sums of `parts` parts and then their total."""
+    out: Any = b.outputs[0]
     if parts == 1:
-        return [Call(k.by_weights, units, (*b.inputs, out, taps, source, layout, sizes), b.work)]
+        return [Call(k.by_weights, units, args(out), b.work)]
     partial = Borrow(parts * out.size, out.dtype)
-    shares = Call(k.by_weights, parts * units, (*b.inputs, partial, taps, source, layout, sizes), b.work)
-    return [shares, Call(k.total, out.size, (partial, out, parts, out.size), parts * out.nbytes)]
+    total = Call(k.total, out.size, (partial, out, parts, out.size), parts * out.nbytes)
+    return [Call(k.by_weights, parts * units, args(partial), b.work), total]

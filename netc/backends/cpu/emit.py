@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from netc.cache import cache_dir, write_atomically
+from netc.cache import cache_dir, tell_unusable, write_atomically
 
 _HOME: Final = "netc.backends.cpu."
 _loaded: dict[str, ModuleType] = {}
@@ -80,11 +80,10 @@ def digest(text: str) -> str:
 @cache
 def machine() -> tuple[str, ...]:
     """What compiled code depends on beside its source."""
-    import llvmlite.binding as llvm
+    from netc.backends.cpu.target import CPU_FEATURES, CPU_NAME
 
     versions = [version(name) for name in ("numba", "llvmlite", "numpy")]
-    features: str = llvm.get_host_cpu_features().flatten()
-    return (*versions, sys.version, platform.machine(), llvm.get_host_cpu_name(), features)
+    return (*versions, sys.version, platform.machine(), CPU_NAME, CPU_FEATURES)
 
 
 def _written(stem: str, text: str) -> Path:
@@ -97,8 +96,9 @@ def _written(stem: str, text: str) -> Path:
                 write_atomically(path, text.encode())
             _must_be_writable(path.parent)
             return path
-        except OSError:
-            continue
+        except OSError as error:
+            if folder is _cache_folder:
+                tell_unusable(error)
     raise OSError("neither the cache folder nor the temporary folder can be written")
 
 

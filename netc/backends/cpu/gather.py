@@ -1,10 +1,13 @@
-"""The register tile over rows that lie anywhere, with B in panels as wide as the tile.
+"""The register tile over numbers that lie anywhere, with B in rows as wide as the tile.
 
-    C[writes[i] + j] (+)= Σ over o < outer, k < depth of  A[reads[i] + taps[o] + k·a_step] · B[o·b_outer + k·b_step + j]
+    gathered:  C[writes[i] + j]  =   Σ over o, k of  A[reads[i] + taps[o] + k·a_step] · B[o·b_outer + k·b_step + j]
+    lined:     C[i·c_row + j]  (+)=  Σ over o, k of  A[i + taps[o] + k·a_step] · B[o·b_outer + k·b_step + j]
 
-So the rows of a tile can be any output pixels of a convolution, of several rows and images, and the steps any taps of
-its window (Dukhan, "The indirect convolution algorithm", 2019; here the sum of two offsets stands for each pointer, as
-the image has its padding around it).  Rows of B are two vectors, zeros past its last column, so only C is masked.
+So rows of C can be any output pixels of a convolution, of several rows and images, and the steps any taps of
+its window (Dukhan, "The indirect convolution algorithm", 2019; here the sum of two offsets stands for each
+pointer, as the image has its padding around it); or rows of C are neighbours in a window, and the steps the
+pixels of any rows.  Rows of B may hold anything past the last column, as only
+C is masked.
 """
 
 # pyright: basic
@@ -18,100 +21,58 @@ from numba.extending import intrinsic
 
 from netc.backends.cpu.jit import helper
 from netc.backends.cpu.target import SHORT, TALL, VECTOR_BYTES
-from netc.backends.cpu.tile import _I32, _I64, _summed, _Tile
+from netc.backends.cpu.tile import _I64, _start, _summed, _Tile
+
+
+class _Operands:
+    """Where the arrays of a call begin."""
+
+    def __init__(self, ctx, tile, signature, values):
+        self.ctx, self.tile, self.signature, self.values = ctx, tile, signature, values
+
+    def data(self, i):
+        kind = self.signature.args[i]
+        return cgutils.create_struct_proxy(kind)(self.ctx, self.tile.builder, value=self.values[i]).data
+
+    def base(self, i):
+        """The number of array i that the next value tells."""
+        numbers = self.tile.builder.bitcast(self.data(i), self.tile.scalar.as_pointer())
+        return self.tile.builder.gep(numbers, [self.values[i + 1]])
+
+    def table(self, i):
+        """What reads array i of offsets."""
+        begin, builder = self.data(i), self.tile.builder
+        return lambda at: builder.load(builder.gep(begin, [at]))
 
 
 def _emit_gathered(ctx, builder, signature, values, height, vectors):
-    a, a_at, reads, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, shape = values
+    _, _, _, _, _, _, b_step, b_outer, outer, depth, _, _, _, shape = values
     t = _Tile(builder, signature.args[0], height, vectors, masked=True, whole=True)
-
-    def data(i):
-        return cgutils.create_struct_proxy(signature.args[i])(ctx, builder, value=values[i]).data
-
-    def base(i, offset):
-        return builder.gep(builder.bitcast(data(i), t.scalar.as_pointer()), [offset])
-
-    a_base, b_base, c_base = base(0, a_at), base(5, b_at), base(11, c_at)
-    first, rows, columns, add = (builder.extract_value(shape, i) for i in range(4))
+    arrays = _Operands(ctx, t, signature, values)
+    first, rows, columns = (builder.extract_value(shape, i) for i in range(3))
     t.make_mask(columns)
     row = [builder.add(first, i) for i in t.repeated_rows(rows)]
-    read_at, tap_at, write_at = data(2), data(3), data(13)
-    a_rows = [builder.gep(a_base, [builder.load(builder.gep(read_at, [i]))]) for i in row]
-    adding = builder.icmp_signed("!=", add, ir.Constant(_I64, 0))
-    _fetch(t, adding, write_at, row, c_base)
-
-    def tap(o):
-        return builder.load(builder.gep(tap_at, [o]))
-
+    read, tap, write = arrays.table(2), arrays.table(3), arrays.table(12)
+    a_base, b_base, c_base = arrays.base(0), arrays.base(4), arrays.base(10)
+    a_rows = [builder.gep(a_base, [read(i)]) for i in row]
     zero = [t.zero] * (height * vectors)
-    end = _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, zero)
-    c_rows = [
-        builder.load(builder.gep(write_at, [i])) for i in row
-    ]  # again: no register holds them meanwhile
-    with builder.if_else(adding) as (then, otherwise):
-        with then:
-            _add_to(t, end, c_base, c_rows, rows)
-        with otherwise:
-            for i in range(height):
-                for j in range(vectors):
-                    t.store(end[i * vectors + j], c_base, c_rows[i], j)
+    end = _summed(t, a_rows, tap, ir.Constant(_I64, 1), b_base, b_step, b_outer, outer, depth, zero)
+    for i, at in enumerate([write(i) for i in row]):
+        for j in range(vectors):
+            t.store(end[i * vectors + j], c_base, at, j)
     return ctx.get_dummy_value()
 
 
-def _fetch(t, adding, write_at, row, c_base):
-    """Asks for the lines of C that are added to, so that they are there when the sums are."""
-    builder = t.builder
-    byte = ir.IntType(8).as_pointer()
-    fetch = t.function("llvm.prefetch.p0", ir.VoidType(), [byte, _I32, _I32, _I32])
-    with builder.if_then(adding):
-        for i in row:
-            at = builder.load(builder.gep(write_at, [i]))
-            for j in range(t.vectors):
-                where = builder.bitcast(t.at(c_base, at, j), byte)
-                builder.call(
-                    fetch, [where, *(ir.Constant(_I32, n) for n in (1, 3, 1))]
-                )  # to write, near, data
-
-
-def _add_to(t, sums, c_base, c_rows, rows):
-    """C += sums.  A row that repeats the last one stores what that stored, and adds nothing."""
-    builder, above = t.builder, [t.zero] * t.vectors
-    for i in range(t.height):
-        real = builder.icmp_signed("<", ir.Constant(_I64, i), rows)
-        for j in range(t.vectors):
-            new = builder.fadd(t.load(c_base, c_rows[i], j), sums[i * t.vectors + j])
-            above[j] = builder.select(real, new, above[j])
-            t.store(above[j], c_base, c_rows[i], j)
-
-
-@intrinsic
-def lift(_, x, at, out, to):
-    """out[to + t] = x[at + t] for the two vectors that a row of a panel is."""
-
-    def generate(ctx, builder, signature, values):
-        t = _Tile(builder, signature.args[0], 1, 2, masked=False)
-        bases = []
-        for i in (0, 2):
-            data = cgutils.create_struct_proxy(signature.args[i])(ctx, builder, value=values[i]).data
-            bases.append(builder.bitcast(data, t.scalar.as_pointer()))
-        both = [t.load(bases[0], values[1], j) for j in range(2)]
-        for j in range(2):
-            t.store(both[j], bases[1], values[3], j)
-        return ctx.get_dummy_value()
-
-    return types.void(x, types.intp, out, types.intp), generate
-
-
 def _make_gathered(height, vectors):
-    """The intrinsic for one size of tile.  `shape` is (first of the rows, how many are left, columns, whether C is added)."""
+    """The intrinsic for one size of tile.  `shape` is (first of the rows, how many are left, columns)."""
 
     @intrinsic
-    def tile(_, a, a_at, reads, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, shape):
+    def tile(_, a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, shape):
         def generate(ctx, builder, signature, values):
             return _emit_gathered(ctx, builder, signature, values, height, vectors)
 
         n, table = types.intp, types.Array(types.int64, 1, "C")
-        arguments = (a, n, table, table, n, b, n, n, n, n, n, c, n, table, types.UniTuple(n, 4))
+        arguments = (a, n, table, table, b, n, n, n, n, n, c, n, table, types.UniTuple(n, 3))
         return types.void(*arguments), generate
 
     return tile
@@ -122,40 +83,76 @@ _gather_short, _gather_short_one = _make_gathered(SHORT, 2), _make_gathered(SHOR
 
 
 @helper
-def gathered(
-    a,
-    a_at,
-    reads,
-    taps,
-    a_step,
-    b,
-    b_at,
-    b_step,
-    b_outer,
-    outer,
-    depth,
-    c,
-    c_at,
-    writes,
-    first,
-    rows,
-    cols,
-    add,
-):
-    """Rows first..first + rows of C, up to two vectors of `cols`; C's old values are added where `add` is 1."""
+def gathered(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, rows, cols):
+    """`rows` rows of C, up to two vectors of `cols`.  The steps of A are 1."""
+    lanes = VECTOR_BYTES // c.itemsize
+    few, i = 2 * SHORT if cols > lanes else SHORT, 0  # short tiles of one vector wait for their own sums
+    while i < rows:
+        s, tall = (i, rows - i, cols), rows - i > few
+        if tall and cols > lanes:
+            _gather_tall(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
+        elif tall:
+            _gather_tall_one(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
+        elif cols > lanes:
+            _gather_short(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
+        else:
+            _gather_short_one(
+                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s
+            )
+        i += TALL if tall else SHORT
+
+
+def _emit_lined(ctx, builder, signature, values, height, vectors):
+    _, _, _, a_step, _, _, b_step, b_outer, outer, depth, _, _, c_row, shape = values
+    t = _Tile(builder, signature.args[0], height, vectors, masked=True, whole=True)
+    arrays = _Operands(ctx, t, signature, values)
+    rows, columns, add = (builder.extract_value(shape, i) for i in range(3))
+    t.make_mask(columns)
+    row = t.repeated_rows(rows)
+    a_base, b_base, c_base = arrays.base(0), arrays.base(4), arrays.base(10)
+    c_rows = [builder.mul(i, c_row) for i in row]
+    start = _start(t, c_base, c_rows, add)
+    a_rows = [builder.gep(a_base, [i]) for i in row]
+    end = _summed(t, a_rows, arrays.table(2), a_step, b_base, b_step, b_outer, outer, depth, start)
+    for i, at in enumerate(c_rows):
+        for j in range(vectors):
+            t.store(end[i * vectors + j], c_base, at, j)
+    return ctx.get_dummy_value()
+
+
+def _make_lined(height, vectors):
+    """The intrinsic for one size of tile.  `shape` is (rows that are left, columns, whether C is added)."""
+
+    @intrinsic
+    def tile(_, a, a_at, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, shape):
+        def generate(ctx, builder, signature, values):
+            return _emit_lined(ctx, builder, signature, values, height, vectors)
+
+        n, table = types.intp, types.Array(types.int64, 1, "C")
+        arguments = (a, n, table, n, b, n, n, n, n, n, c, n, n, types.UniTuple(n, 3))
+        return types.void(*arguments), generate
+
+    return tile
+
+
+_line_tall, _line_tall_one = _make_lined(TALL, 2), _make_lined(TALL, 1)
+_line_short, _line_short_one = _make_lined(SHORT, 2), _make_lined(SHORT, 1)
+
+
+@helper
+def lined(a, a_at, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, c_row, rows, cols, add):
+    """`rows` rows of C, up to two vectors of `cols`; C's old values are added where `add` is 1."""
     lanes = VECTOR_BYTES // c.itemsize
     i = 0
     while i < rows:
-        left = rows - i
-        s, tall = (first + i, left, cols, add), left > 2 * SHORT
-        # fmt: off
+        s, tall = (rows - i, cols, add), rows - i > 2 * SHORT
+        x, y = a_at + i, c_at + i * c_row
         if tall and cols > lanes:
-            _gather_tall(a, a_at, reads, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
+            _line_tall(a, x, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         elif tall:
-            _gather_tall_one(a, a_at, reads, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
+            _line_tall_one(a, x, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         elif cols > lanes:
-            _gather_short(a, a_at, reads, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
+            _line_short(a, x, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         else:
-            _gather_short_one(a, a_at, reads, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
-        # fmt: on
+            _line_short_one(a, x, taps, a_step, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         i += TALL if tall else SHORT

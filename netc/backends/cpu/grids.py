@@ -1,10 +1,11 @@
 """Convolutions as grids: which numbers of a source each output pixel reads, and where it is written.
 
-Along each axis, output pixel i of a grid reads the source at i·step + offset for each tap, and is written at
-first + i·stride.  A forward convolution is one grid.  A convolution by data gathers too: input pixel p gets the gradient
-of output pixel q through tap t where q·stride = p + padding − t·dilation.  For p + padding ≡ phase (mod stride) only some
-taps meet that, always the same ones, with neighbouring q for neighbouring p of that phase: so it is one grid for each
-phase of the rows and the columns, and for stride 1 a single one, with the window turned.
+Along each axis, output pixel i of a grid reads the source at i·step + offset for each tap, and is written
+at first + i·stride.  A forward convolution is one grid.  A convolution by data gathers too: input pixel p
+gets the gradient of output pixel q through tap t where q·stride = p + padding − t·dilation.  For p +
+padding ≡ phase (mod stride) only some taps meet that, always the same ones, with neighbouring q for
+neighbouring p of that phase: so it is one grid for each phase of the rows and the columns, and for stride 1
+a single one, with the window turned.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """`count` pixels, of which neighbours read `step` apart; `taps` are (offset, tap of the weights) by offset, the
-    first at 0.  `lead` is how far before the source's beginning pixel 0 reads (negative where it reads behind it).
+    """`count` pixels, of which neighbours read `step` apart; `taps` are (offset, tap of the weights) by
+    offset, the first at 0.  `lead` is how far before the source's beginning pixel 0 reads (negative where
+    it reads behind it).
     """
 
     count: int
@@ -59,8 +61,9 @@ class Grid:
         return np.array([r * s + t for (_, r), (_, t) in product(self.rows.taps, self.cols.taps)], np.int64)
 
     def stretches(self, width: int, c: int, groups: int) -> tuple[Any, int]:
-        """Where in a source of `width` columns each stretch of neighbouring numbers begins that a pixel's window
-        sees, and how long all are.  Neighbouring columns are one stretch, unless groups of channels part them.
+        """Where in a source of `width` columns each stretch of neighbouring numbers begins that a pixel's
+        window sees, and how long all are.  Neighbouring columns are one stretch, unless groups of channels
+        part them.
         """
         offsets = [offset for offset, _ in self.cols.taps]
         joined = groups == 1 and offsets == list(range(len(offsets)))

@@ -125,9 +125,8 @@ def larger_than(_, a, b, yes, no):
 
     def generate(_ctx, builder, _signature, values):
         a, b, yes, no = values
-        more = builder.fcmp_ordered(">", a, b)
-        first = builder.and_(builder.fcmp_unordered("uno", a, a), builder.fcmp_ordered("ord", b, b))
-        return builder.select(builder.or_(more, first), yes, no)
+        more_or_nan = builder.fcmp_unordered(">", a, b)
+        return builder.select(builder.and_(more_or_nan, builder.fcmp_ordered("ord", b, b)), yes, no)
 
     return a(a, a, a, a), generate
 
@@ -148,6 +147,12 @@ def where_equal(_, a, b, yes):
 def plus(_, a, b):
     """a + b"""
     return a(a, a), lambda _ctx, builder, _signature, values: builder.fadd(*values)
+
+
+@intrinsic
+def minus(_, a, b):
+    """a - b"""
+    return a(a, a), lambda _ctx, builder, _signature, values: builder.fsub(*values)
 
 
 @intrinsic

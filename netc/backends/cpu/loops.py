@@ -17,6 +17,9 @@ becomes
 Where every operand has the result's shape or is a scalar the loop is flat.  A result that lives where an
 operand lives is written through the operand's name, so LLVM sees that they are one.  Numbers that a primitive
 is given (a factor, a rate) are arguments, so that one compiled loop serves them all.
+
+A loop that sums each channel takes its rows in blocks, each into sums of its own, whose number follows from the shape
+alone; `kernels/reduce.py: total` adds them up, in their order whatever the threads.
 """
 
 from __future__ import annotations
@@ -24,28 +27,36 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import prod
 from typing import Any, Literal
 
-from netc.backends.cpu.call import Bound, Call
-from netc.backends.cpu.emit import load
-from netc.ops.fused import Expression, Step, fused
+from netc.backends.cpu.call import Borrow, Bound, Call
+from netc.backends.cpu.emit import kernels, load
+from netc.ops.fused import Expression, Step, fused, whole_type
 
 Kind = Literal["full", "scalar", "vector", "gate"]
+
+# Blocks of rows that are summed by themselves: rounding grows with the rows of a block plus the number of blocks.
+_PARTS, _LEAST, _MOST = 32, 16, 256  # about so many of them, each of so many rows at least and at most
+_WIDE = 64  # numbers of a row from which its loop is worth its start: several rows of few channels are taken as one
 
 _HEAD = '''"""{title}"""
 
 from math import log, sqrt
 
 from netc.backends.cpu.jit import kernel
-from netc.backends.cpu.vmath import erf_of, exp_of, log1p_of, tanh_of
-
+{imports}
 
 @kernel
 '''
+# What a loop imports if it uses it: each takes time when the loop is loaded.
+_IMPORTS = {
+    "tiled": "from netc.backends.cpu.repeat import tiled",
+    "_of(": "from netc.backends.cpu.vmath import erf_of, exp_of, log1p_of, tanh_of",
+}
 _RENAMED = {"erf": "erf_of", "exp": "exp_of", "tanh_of": "tanh_of", "log1p": "log1p_of"}
 
 
@@ -59,23 +70,48 @@ class Loop:
     kinds: tuple[Kind, ...]
     over: tuple[int | None, ...]
 
+    @property
+    def flat(self) -> bool:
+        """Whether rows do not matter: no operand is shorter than the result, but scalars."""
+        return all(k in ("full", "scalar") for k in self.kinds)
+
 
 def pointwise(b: Bound) -> list[Call]:
-    """One loop, whatever the expression."""
+    """One loop, whatever the expression, and one more call for each sum."""
     expression = _expression(b)
-    shape = b.out()
+    shape = whole_type(tuple(v.type for v in b.eq.inputs), expression).dims
     kinds: tuple[Kind, ...] = tuple(_kind(b.shape(i), shape) for i in range(len(b.inputs)))
     homes = {x.ctypes.data: i for i, x in enumerate(b.inputs) if kinds[i] == "full"}
-    loop = Loop(expression, kinds, tuple(homes.get(out.ctypes.data) for out in b.outputs))
-    flat = all(k in ("full", "scalar") for k in kinds)
+    results = b.outputs[: len(expression.results)]
+    loop = Loop(expression, kinds, tuple(homes.get(out.ctypes.data) for out in results))
     one = b.outputs[0].dtype.type
-    outputs = [out for out, over in zip(b.outputs, loop.over, strict=True) if over is None]
+    outputs = [out for out, over in zip(results, loop.over, strict=True) if over is None]
     numbers = [one(value) for step in expression.steps for _, value in step.params]
-    sizes = [] if flat else [shape[-1], _leading(shape)]
-    sizes += [_strides(b.shape(i), shape) for i, kind in enumerate(kinds) if kind == "gate"]
-    args = (*b.inputs, *outputs, *sizes, *numbers)
-    module = load("loop", source(loop))
-    return [Call(module.loop, prod(shape) if flat else prod(shape[:-1]), args, b.work)]
+    gates = [_strides(b.shape(i), shape) for i, kind in enumerate(kinds) if kind == "gate"]
+    kernel = load("loop", source(loop)).loop
+    if loop.flat and not expression.sums:
+        return [Call(kernel, prod(shape), (*b.inputs, *outputs, *numbers), b.work)]
+    rows, inner = prod(shape[:-1]), shape[-1]
+    while rows % 2 == 0 and inner < _WIDE and not gates:
+        rows, inner = rows // 2, 2 * inner
+    sizes = [inner, *([_leading(shape)] if gates else []), *gates]
+    if expression.sums:
+        return _summing(b, kernel, (rows, inner), [*b.inputs, *outputs], [*sizes, *numbers])
+    return [Call(kernel, rows, (*b.inputs, *outputs, *sizes, *numbers), b.work)]
+
+
+def _summing(b: Bound, kernel: Any, shape: tuple[int, int], arrays: list[Any], more: list[Any]) -> list[Call]:
+    """The loop over blocks of rows `(rows, inner)`, and what adds their sums up."""
+    rows, inner = shape
+    block = min(max(-(-rows // _PARTS), _LEAST), _MOST)
+    parts, count = -(-rows // block), len(b.params["expression"].sums)
+    partial = Borrow(parts * count * inner, b.outputs[0].dtype)
+    calls = [Call(kernel, parts, (*arrays, partial, rows, block, *more), b.work)]
+    total = kernels("reduce").total
+    for i, out in enumerate(b.outputs[-count:]):
+        args = (partial, out, parts, count * inner, i * inner, inner // out.size, out.size)
+        calls.append(Call(total, out.size, args, parts * inner))
+    return calls
 
 
 def _expression(b: Bound) -> Expression:
@@ -117,35 +153,58 @@ def _strides(operand: tuple[int, ...], result: tuple[int, ...]) -> tuple[int, in
 @cache
 def source(loop: Loop) -> str:
     """A module with the one kernel `loop(lo, hi, *operands, *results, *sizes, *numbers)`."""
-    flat = all(k in ("full", "scalar") for k in loop.kinds)
     results = [f"y{j}" for j, over in enumerate(loop.over) if over is None]
     operands = [f"x{i}" for i in range(len(loop.kinds))]
     gates = [i for i, kind in enumerate(loop.kinds) if kind == "gate"]
-    sizes = ([] if flat else ["inner", "leading"]) + [f"strides{i}" for i in gates]
-    steps = loop.expression.steps
-    numbers = [f"p{s}_{name}" for s, step in enumerate(steps) for name, _ in step.params]
+    sizes = ["partial", "rows", "block"] if loop.expression.sums else []
+    sizes += ["inner"] if sizes or not loop.flat else []
+    sizes += ["leading", *(f"strides{i}" for i in gates)] if gates else []
+    numbers = [f"p{s}_{name}" for s, step in enumerate(loop.expression.steps) for name, _ in step.params]
     arguments = ", ".join(["lo", "hi", *operands, *results, *sizes, *numbers])
     full = [f"x{i}" for i, kind in enumerate(loop.kinds) if kind == "full"] + results
     lines = [f"def loop({arguments}):", f"    T = {full[0]}.dtype.type"]
     lines += [f"    a{i} = x{i}[0]" for i, kind in enumerate(loop.kinds) if kind == "scalar"]
-    if flat:
+    lines += [f"    x{i}r = tiled(x{i}, inner)" for i, kind in enumerate(loop.kinds) if kind == "vector"]
+    if loop.expression.sums:
+        lines += _indented(_blocks(loop, full))
+    elif loop.flat:
         lines += [f"    {name}r = {name}[lo:hi]" for name in full]
-        lines += ["    for i in range(hi - lo):"]
-        indent = " " * 8
+        lines += ["    for i in range(hi - lo):", *_indented(_inside(loop), 2)]
     else:
-        lines += ["    for row in range(lo, hi):"]
-        lines += [f"        {name}r = {name}[row * inner : row * inner + inner]" for name in full]
-        lines += [f"        x{i}r = x{i}" for i, kind in enumerate(loop.kinds) if kind == "vector"]
-        for i in gates:
-            lines += [
-                f"        at{i} = row // (leading[1] * leading[2]) * strides{i}[0]",
-                f"        at{i} += row // leading[2] % leading[1] * strides{i}[1] + row % leading[2] * strides{i}[2]",
-                f"        x{i}r = x{i}[at{i} : at{i} + inner]",
-            ]
-        lines += ["        for i in range(inner):"]
-        indent = " " * 12
-    lines += [indent + line for line in _inside(loop)]
-    return _HEAD.format(title=_title(loop)) + "\n".join(lines) + "\n"
+        lines += ["    for row in range(lo, hi):", *_indented(_row(loop, full), 2)]
+    text = "\n".join(lines) + "\n"
+    imports = "".join(f"{line}\n" for used, line in _IMPORTS.items() if used in text)
+    return _HEAD.format(title=_title(loop), imports=imports) + text
+
+
+def _indented(lines: Iterable[str], levels: int = 1) -> list[str]:
+    return ["    " * levels + line for line in lines]
+
+
+def _blocks(loop: Loop, full: list[str]) -> Iterator[str]:
+    """Blocks lo..hi of rows, each with its sums `(sums, inner)` in `partial`."""
+    count = len(loop.expression.sums)
+    yield "for unit in range(lo, hi):"
+    yield f"    sums = partial[unit * {count} * inner : (unit + 1) * {count} * inner]"
+    yield "    for i in range(sums.size):"
+    yield "        sums[i] = 0"
+    for j in range(count):
+        yield f"    s{j} = sums[{j} * inner : {j + 1} * inner]"
+    yield "    for row in range(unit * block, min(rows, (unit + 1) * block)):"
+    yield from _indented(_row(loop, full), 2)
+
+
+def _row(loop: Loop, full: list[str]) -> Iterator[str]:
+    """One row: where its operands and results are, and the loop over its numbers."""
+    for name in full:
+        yield f"{name}r = {name}[row * inner : row * inner + inner]"
+    for i, kind in enumerate(loop.kinds):
+        if kind == "gate":
+            yield f"at{i} = row // (leading[1] * leading[2]) * strides{i}[0]"
+            yield f"at{i} += row // leading[2] % leading[1] * strides{i}[1] + row % leading[2] * strides{i}[2]"
+            yield f"x{i}r = x{i}[at{i} : at{i} + inner]"
+    yield "for i in range(inner):"
+    yield from _indented(_inside(loop))
 
 
 def _title(loop: Loop) -> str:
@@ -153,11 +212,16 @@ def _title(loop: Loop) -> str:
     them.
     """
     steps = [f"{s.op}({', '.join(f'${i}' for i in s.args)})" for s in loop.expression.steps]
-    return f"{'; '.join(steps)} with operands that are {', '.join(loop.kinds)}."
+    sums = (
+        f", and the sums of {', '.join(f'${i}' for i in loop.expression.sums)},"
+        if loop.expression.sums
+        else ""
+    )
+    return f"{'; '.join(steps)}{sums} with operands that are {', '.join(loop.kinds)}."
 
 
 def _inside(loop: Loop) -> Iterator[str]:
-    """The statements for one element: all loads, the steps, all stores."""
+    """The statements for one element: all loads, the steps, all stores, all sums."""
     count = len(loop.kinds)
     for i, kind in enumerate(loop.kinds):
         if kind != "scalar":
@@ -170,6 +234,8 @@ def _inside(loop: Loop) -> Iterator[str]:
     for j, result in enumerate(loop.expression.results):
         over = loop.over[j]
         yield f"{f'y{j}' if over is None else f'x{over}'}r[i] = {names[result]}"
+    for j, summed in enumerate(loop.expression.sums):
+        yield f"s{j}[i] += {names[summed]}"
 
 
 def _pasted(step: Step, result: str, operands: list[str], numbers: dict[str, str]) -> Iterator[str]:

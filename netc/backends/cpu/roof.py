@@ -18,7 +18,7 @@ from typing import Any, Final
 import llvmlite.binding as llvm
 import numpy as np
 
-from netc.backends.cpu.target import TALL, VECTOR_BYTES
+from netc.backends.cpu.target import CPU_FEATURES, CPU_NAME, TALL, VECTOR_BYTES
 from netc.backends.cpu.threads import default_threads
 
 _SUMS: Final = 2 * TALL
@@ -44,7 +44,7 @@ end:
 {stores}
   ret void
 }}
-declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})
+declare {vector} @llvm.fmuladd.v{lanes}f32({vector}, {vector}, {vector})
 """
 
 
@@ -73,7 +73,7 @@ def measure(threads: int | None = None) -> Roof:
 
 def processor() -> str:
     """The processor as LLVM knows it, with the width of its vectors."""
-    return f"{llvm.get_host_cpu_name()}, vectors of {8 * VECTOR_BYTES} bits"
+    return f"{CPU_NAME}, vectors of {8 * VECTOR_BYTES} bits"
 
 
 def _best(pool: ThreadPoolExecutor, threads: int, make: Callable[[], Callable[[], Any]]) -> float:
@@ -106,7 +106,7 @@ def _function() -> Any:
     module = llvm.parse_assembly(_text())
     module.verify()
     machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
+        cpu=CPU_NAME, features=CPU_FEATURES, opt=2
     )
     engine: Any = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
@@ -120,7 +120,7 @@ _engines: list[Any] = []  # compiled code lives as long as its engine
 def _text() -> str:
     vector = f"<{_LANES} x float>"
     numbers = range(_SUMS)
-    fma = f"call {vector} @llvm.fma.v{_LANES}f32"
+    fma = f"call {vector} @llvm.fmuladd.v{_LANES}f32"
     return _LOOP.format(
         vector=vector,
         lanes=_LANES,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.backends.cpu.call import Bound, Call
+from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.emit import kernels
 from netc.ops.pool import window_sizes
 from netc.ops.shape import summed_axes
@@ -104,10 +104,14 @@ def _rows(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def moments(b: Bound) -> list[Call]:
-    """Strips of channels in parallel."""
+    """Blocks of rows in parallel, of a size that follows from the shape alone; then their moments become one."""
     rows, c = _rows(b.shape(0))
     k = kernels("reduce")
-    return [Call(k.moments, -(-c // k.STRIP), (*b.inputs, *b.outputs, rows, c), b.work)]
+    block = min(max(-(-rows // 32), 16), k.ROWS)
+    parts = -(-rows // block)
+    partial = Borrow(parts * 2 * c, b.outputs[0].dtype)
+    blocks = Call(k.moments, parts, (*b.inputs, partial, rows, block, c), b.work)
+    return [blocks, Call(k.whole_moments, c, (partial, *b.outputs, rows, block, c), 2 * partial.nbytes)]
 
 
 def batch_norm(b: Bound) -> list[Call]:

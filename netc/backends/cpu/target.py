@@ -7,22 +7,24 @@ processor with no more than its family's oldest, and features are a list such as
 
 import os
 import platform
+from typing import Any
 
 import llvmlite.binding as llvm
 
 
-def _target():
+def _target() -> tuple[str, str]:
     """(name, features) of the processor that is compiled for: its features as `+feature` or `-feature`."""
+    host: Any = llvm
     name, given = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
     if given is None:
-        given = "" if name == "generic" else llvm.get_host_cpu_features().flatten()
-    return name or llvm.get_host_cpu_name(), given
+        given = "" if name == "generic" else host.get_host_cpu_features().flatten()
+    return name or host.get_host_cpu_name(), given
 
 
 CPU_NAME, CPU_FEATURES = _target()
 
 
-def variant(features, machine):
+def variant(features: str, machine: str) -> tuple[int, int, int]:
     """(bytes of a vector, height of a tall tile, height of a short one) for these features of a processor."""
     has = features.split(",")
     if "+avx512f" in has:

@@ -17,8 +17,9 @@ from netc.backends.cpu.driver import FAILED, STATE, TIMES, walk
 
 # Operations or bytes from which sharing pays: threads that wait for each other twice lose about a microsecond.
 WORTH: Final = 200_000
-# The same for a whole run: waking a thread takes about 0.1 ms on two virtual cores.
-WAKING: Final = 10_000_000
+# The same for a whole run: waking a thread takes about 0.1 ms on two virtual cores, and half of what is shared must be
+# more than that.  LeNet-5 trains faster with two threads from a batch of 8, 20 million, where one takes 0.65 ms.
+WAKING: Final = 20_000_000
 
 
 def default_threads() -> int:

@@ -7,7 +7,7 @@ B and C have neighbouring j in neighbouring memory; A has any strides.  A dense 
 convolution has one outer step for each row of the window, in which `depth` runs over its columns and channels
 together.
 
-Edges are handled inside.  A tile is HEIGHT rows of one or two vectors.  Rows past the last repeat the last
+Edges are handled inside.  A tile is TALL or SHORT rows of one or two vectors.  Rows past the last repeat the last
 one, so they read and write what it does; lanes past the last column are masked.  Strides and offsets count
 elements.
 """
@@ -24,6 +24,7 @@ from numba.extending import intrinsic
 from netc.backends.cpu.jit import helper
 from netc.backends.cpu.target import SHORT, TALL, VECTOR_BYTES
 
+AHEAD = 16  # steps before they are used, rows of B are asked for: memory answers meanwhile
 _I64, _I32 = ir.IntType(64), ir.IntType(32)
 
 
@@ -87,6 +88,13 @@ class _Tile:
         )
         return self.builder.call(f, [where, ir.Constant(_I32, self.bytes), self.mask, self.zero])
 
+    def fetch(self, base, offset, j):
+        """Asks for a line; nothing happens where there is no memory."""
+        byte = ir.IntType(8).as_pointer()
+        f = self.function("llvm.prefetch.p0", ir.VoidType(), [byte, _I32, _I32, _I32])
+        where = self.builder.bitcast(self.at(base, offset, j), byte)
+        self.builder.call(f, [where, *(ir.Constant(_I32, n) for n in (0, 3, 1))])  # to read, near, data
+
     def store(self, value, base, offset, j):
         where = self.at(base, offset, j)
         if not (self.masked and j == self.vectors - 1):
@@ -131,6 +139,7 @@ def _loop(builder, count, carried, body, name):
 def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start):
     """The sums after both loops.  `tap(o)` is where step o of the outer one begins, from each row's pointer."""
     builder = t.builder
+    b_soon = builder.mul(b_step, ir.Constant(_I64, AHEAD))
 
     def over_outer(o, sums):
         a_start, b_start = tap(o), builder.mul(o, b_outer)
@@ -139,6 +148,8 @@ def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start
             a_here = builder.add(a_start, builder.mul(k, a_step))
             b_here = builder.add(b_start, builder.mul(k, b_step))
             right = [t.load(b_base, b_here, j, t.whole) for j in range(t.vectors)]
+            for j in range(t.vectors):
+                t.fetch(b_base, builder.add(b_here, b_soon), j)
             new = []
             for i in range(t.height):
                 left = t.splat(builder.load(builder.gep(a_rows[i], [a_here])), t.scalar)
@@ -211,11 +222,7 @@ def _make(height, vectors, masked):
 
 
 _tall_two, _tall_two_masked, _tall_one = _make(TALL, 2, False), _make(TALL, 2, True), _make(TALL, 1, True)
-_short_two, _short_two_masked, _short_one = (
-    _make(SHORT, 2, False),
-    _make(SHORT, 2, True),
-    _make(SHORT, 1, True),
-)
+_short_two_masked, _short_one = _make(SHORT, 2, True), _make(SHORT, 1, True)
 
 
 @helper
@@ -224,22 +231,20 @@ def block(
 ):
     """A block of C of any `rows` and up to two vectors of `cols`; C's old values are added where `add` is 1."""
     lanes = VECTOR_BYTES // c.itemsize
-    i = 0
+    few, i = 2 * SHORT if cols > lanes else SHORT, 0  # short tiles of one vector wait for their own sums
     while i < rows:
         left = rows - i
         x, y, s = a_at + i * a_row, c_at + i * c_row, (left, cols, add)
         # fmt: off
-        if left > SHORT and cols == 2 * lanes:
+        if left > few and cols == 2 * lanes:
             _tall_two(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
-        elif left > SHORT and cols > lanes:
+        elif left > few and cols > lanes:
             _tall_two_masked(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
-        elif left > SHORT:
+        elif left > few:
             _tall_one(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
-        elif cols == 2 * lanes:
-            _short_two(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         elif cols > lanes:
             _short_two_masked(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         else:
             _short_one(a, x, a_row, a_step, a_outer, b, b_at, b_step, b_outer, outer, depth, c, y, c_row, s)
         # fmt: on
-        i += TALL if left > SHORT else SHORT
+        i += TALL if left > few else SHORT

@@ -11,6 +11,7 @@ its left).  In the space of the transforms, point q of tile t is a row of channe
 from netc.backends.cpu.jit import helper
 from netc.backends.cpu.rows import copy, fill
 from netc.backends.cpu.transform import (
+    ALL,
     AT2,
     AT4,
     BT2,
@@ -37,16 +38,9 @@ def _corner(tile, grid):
 
 
 @helper
-def _window(x, image, row, column, edge, size, c0, columns, out, at, apart):
-    """The `(edge, edge, columns)` numbers from this row and column on, zeros where the map has none."""
-    h, w, c = size
-    for i in range(row, row + edge):
-        for j in range(column, column + edge):
-            if 0 <= i < h and 0 <= j < w:
-                copy(x, ((image * h + i) * w + j) * c + c0, out, at, columns)
-            else:
-                fill(out, at, columns, 0)
-            at += apart
+def _inside(i, j, edge, h, w):
+    """The rows and columns of a tile that lie in the map."""
+    return max(0, -i), min(edge, h - i), max(0, -j), min(edge, w - j)
 
 
 def _into(matrix):
@@ -55,22 +49,28 @@ def _into(matrix):
 
     @helper
     def into(x, size, c0, columns, grid, first, count, memory, v, row, apart, spare):
-        """Columns of channels from c0 on of `count` tiles from `first` on, to `v` in memory; `spare` holds a tile."""
+        """Columns of channels from c0 on of `count` tiles from `first` on, to `v` in memory.
+
+        Zeros stand around the map.  `spare` is room for `edge`² + 1 rows of `columns`.
+        """
         h, w, c = size
-        start = address(memory)
+        start, wide = address(memory), whole(columns)
+        fill(memory, spare, wide, 0)
         for t in range(count):
             image, i, j = _corner(first + t, grid)
-            if columns >= LANES and 0 <= i <= h - edge and 0 <= j <= w - edge:
-                at = address(x) + (((image * h + i) * w + j) * c + c0) * 4
-                down, across, last = w * c * 4, c * 4, columns - LANES
-            else:
-                wide = whole(columns)
-                _window(x, image, i, j, edge, size, c0, columns, memory, spare, wide)
-                at, down, across, last = start + spare * 4, edge * wide * 4, wide * 4, wide - LANES
-            to = start + (v + t * row) * 4
+            i0, i1, j0, j1 = inside = _inside(i, j, edge, h, w)
+            corner = ((image * h + i) * w + j) * c + c0
+            at, down, across, last = address(x) + corner * 4, w * c * 4, c * 4, columns - LANES
+            if columns < LANES:  # a vector would read what lies behind them: they are copied before
+                at, down, across, last = start + (spare + wide) * 4, edge * wide * 4, wide * 4, 0
+                for a in range(i0, i1):
+                    for b in range(j0, j1):
+                        copy(x, corner + (a * w + b) * c, memory, spare + (1 + a * edge + b) * wide, columns)
+            zeros, to = start + spare * 4 - at, start + (v + t * row) * 4
             for k in range(0, columns, LANES):
                 here = min(k, last) * 4  # the last vector ends with the last channel
-                transform(at + here, down, across, to + here, points * apart * 4, apart * 4)
+                y = (to + here, points * apart * 4, apart * 4, ALL, 0)
+                transform((at + here, down, across, inside, zeros), y)
 
     return into
 
@@ -81,26 +81,28 @@ def _out_of(matrix):
 
     @helper
     def out_of(memory, p, row, apart, y, size, k0, columns, grid, first, count, spare):
-        """Columns of channels from k0 on of `count` tiles from `first` on, from `p` in memory; `spare` holds a tile."""
+        """Columns of channels from k0 on of `count` tiles from `first` on, from `p` in memory.
+
+        What a tile has beyond the map is dropped.  `spare` is room for `edge`² + 1 rows of `columns`.
+        """
         h, w, c = size
-        start = address(memory)
+        start, wide = address(memory), whole(columns)
         for t in range(count):
             image, i, j = _corner(first + t, grid)
-            rows, cols, wide = min(edge, h - i), min(edge, w - j), whole(columns)
-            y_at = ((image * h + i) * w + j) * c + k0
-            inside = columns >= LANES and rows == edge and cols == edge
-            if inside:
-                to, down, across, last = address(y) + y_at * 4, w * c * 4, c * 4, columns - LANES
-            else:
-                to, down, across, last = start + spare * 4, edge * wide * 4, wide * 4, wide - LANES
-            at = start + (p + t * row) * 4
+            _, i1, _, j1 = inside = _inside(i, j, edge, h, w)
+            corner = ((image * h + i) * w + j) * c + k0
+            to, down, across, last = address(y) + corner * 4, w * c * 4, c * 4, columns - LANES
+            if columns < LANES:
+                to, down, across, last = start + (spare + wide) * 4, edge * wide * 4, wide * 4, 0
+            nowhere, at = start + spare * 4 - to, start + (p + t * row) * 4
             for k in range(0, columns, LANES):
                 here = min(k, last) * 4
-                transform(at + here, points * apart * 4, apart * 4, to + here, down, across)
-            if not inside:
-                for a in range(rows):
-                    for b in range(cols):
-                        copy(memory, spare + (a * edge + b) * wide, y, y_at + (a * w + b) * c, columns)
+                x = (at + here, points * apart * 4, apart * 4, ALL, 0)
+                transform(x, (to + here, down, across, inside, nowhere))
+            if columns < LANES:
+                for a in range(i1):
+                    for b in range(j1):
+                        copy(memory, spare + (1 + a * edge + b) * wide, y, corner + (a * w + b) * c, columns)
 
     return out_of
 

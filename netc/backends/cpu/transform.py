@@ -71,10 +71,9 @@ class _Combiner:
     def constant(self, value):
         return ir.Constant(self.vector, [float(value)] * LANES)
 
-    def sum(self, factors, vectors):
+    def sum(self, *terms):
         """Σ factor · vector: terms of factor 1 first, then of -1; each other one is a fused multiply-add."""
-        terms = [(f, v) for f, v in zip(factors, vectors, strict=True) if f != 0]
-        terms.sort(key=lambda term: (term[0] != 1, term[0] != -1))
+        terms = sorted((t for t in terms if t[0] != 0), key=lambda t: (t[0] != 1, t[0] != -1))
         (first, total), *rest = terms
         if first != 1:
             total = self.builder.fmul(self.constant(first), total)
@@ -87,41 +86,86 @@ class _Combiner:
                 total = self.builder.call(self.fma, [self.constant(factor), vector, total])
         return total
 
-    def place(self, at, row, column, i, j):
-        """A pointer to the vector at row i and column j."""
+    def product(self, matrix, x):
+        """M x for a column of vectors."""
+        if matrix == BT4:
+            return self.inputs_of_six(x)
+        return [self.sum(*zip(row, x, strict=True)) for row in matrix]
+
+    def inputs_of_six(self, x):
+        """Bᵀ x for six points: its rows share so much that 14 operations do what 20 would, one row after the other."""
+        a, b, c, d, e, f = x
+        u, v = self.sum((1, e), (-1, c)), self.sum((1, d), (-1, b))
+        w, z = self.sum((1, u), (1.5, d)), self.sum((1, v), (1.5, c))
+        return [
+            self.sum((1, a), (1, u), (-1, c), (1.5, v)),
+            self.sum((1, w), (1, z)),
+            self.sum((1, w), (-1, z)),
+            self.sum((1, u), (2, v)),
+            self.sum((1, u), (-0.5, v)),
+            self.sum((1, f), (-1, d), (-1, v), (1.5, u)),
+        ]
+
+    def places(self, matrix_of, rows, columns):
+        """Pointers to the vectors of a small matrix, whose description is `(at, row, column, inside, beyond)`.
+
+        Where `inside`, (first row, row past the last, first column, column past the last), leaves one out, its pointer
+        is `beyond`.  None of it depends on the channel but `at`, so loops over channels compute it once.
+        """
         b = self.builder
-        steps = b.add(b.mul(row, ir.Constant(row.type, i)), b.mul(column, ir.Constant(row.type, j)))
-        return b.inttoptr(b.add(at, steps), self.vector.as_pointer())
+        at, row, column, inside, beyond = (b.extract_value(matrix_of, i) for i in range(5))
+        kind = at.type
+        limits = [b.extract_value(inside, i) for i in range(4)]
+
+        def within(count, low, high):
+            numbers = [ir.Constant(kind, i) for i in range(count)]
+            return [b.and_(b.icmp_signed("<=", low, i), b.icmp_signed("<", i, high)) for i in numbers]
+
+        seen_rows, seen_columns = within(rows, *limits[:2]), within(columns, *limits[2:])
+        out = []
+        for i in range(rows):
+            line = b.mul(row, ir.Constant(kind, i))
+            steps = [b.add(line, b.mul(column, ir.Constant(kind, j))) for j in range(columns)]
+            seen = [b.and_(seen_rows[i], s) for s in seen_columns]
+            out.append([b.select(s, step, beyond) for s, step in zip(seen, steps, strict=True)])
+        return [[b.inttoptr(b.add(at, x), self.vector.as_pointer()) for x in line] for line in out]
 
 
 def two_sided(matrix):
-    """Y = M X Mᵀ for one vector of channels: X[i, j] lies at the address `x + i · x_row + j · x_column`, Y likewise."""
-    columns = len(matrix[0])
+    """`transform(x, y)` is Y = M X Mᵀ for one vector of channels.
+
+    x and y are each `(at, row, column, inside, beyond)`: the address of the vector at row 0 and column 0 and the bytes
+    from one to the next, and which rows and columns there are: (first, one past the last, and the same of columns).  In
+    place of the others those `beyond` bytes from `at` are read, or written.
+    """
+    rows, columns = len(matrix), len(matrix[0])
 
     @intrinsic
-    def both_sides(_, x, x_row, x_column, y, y_row, y_column):
+    def transform(_, x, y):
         def generate(ctx, builder, signature, values):
             c = _Combiner(builder)
-            half = [[None] * columns for _ in matrix]  # M X
+            read, written = c.places(values[0], columns, columns), c.places(values[1], rows, rows)
+            half = []  # the columns of M X
             for j in range(columns):
-                column = [builder.load(c.place(*values[:3], i, j), align=4) for i in range(columns)]
-                for i, factors in enumerate(matrix):
-                    half[i][j] = c.sum(factors, column)
-            for i in range(len(matrix)):
-                for j, factors in enumerate(matrix):
-                    builder.store(c.sum(factors, half[i]), c.place(*values[3:], i, j), align=4)
+                half.append(c.product(matrix, [builder.load(line[j], align=4) for line in read]))
+            for i in range(rows):
+                for to, vector in zip(written[i], c.product(matrix, [h[i] for h in half]), strict=True):
+                    builder.store(vector, to, align=4)
             return ctx.get_dummy_value()
 
-        return types.void(*[types.intp] * 6), generate
+        n = types.intp
+        place = types.Tuple((n, n, n, types.UniTuple(n, 4), n))
+        return types.void(place, place), generate
 
-    return both_sides
+    return transform
 
 
-# Windows of 3 × 3 and tiles of 4 × 4 outputs, or of 2 × 2; and the gradient by weights, whose outputs are the 3 × 3 of the
-# window and whose taps are tiles of 4 × 4 of the outputs' gradient.
+# Windows of 3 × 3 and tiles of 4 × 4 outputs, or of 2 × 2; and the gradient by weights, whose outputs are the window's
+# 3 × 3 and whose taps are tiles of 4 × 4 of the outputs' gradient.
 AT4, G4, BT4 = matrices(4, 3)
 AT2, G2, BT2 = matrices(2, 3)
 AT4_WEIGHTS, G4_WEIGHTS, _ = matrices(3, 4)
+ALL = (0, 8, 0, 8)  # inside: more rows and columns than any of these matrices has
 
 
 @intrinsic
@@ -133,3 +177,17 @@ def address(_, array):
         return builder.ptrtoint(data, ctx.get_value_type(types.intp))
 
     return types.intp(array), generate
+
+
+@intrinsic
+def move(_, source, to):
+    """Copies one number of 32 bits between addresses.  LLVM leaves loops of it alone; those that exchange rows and
+    columns it would make scatters, which take half a second to compile and are no faster.
+    """
+
+    def generate(ctx, builder, signature, values):
+        source, to = (builder.inttoptr(v, ir.PointerType(ir.IntType(32))) for v in values)
+        builder.store_atomic(builder.load_atomic(source, "unordered", 4), to, "unordered", 4)
+        return ctx.get_dummy_value()
+
+    return types.void(types.intp, types.intp), generate

@@ -11,14 +11,18 @@ from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.threads import WORTH
 
 # What one number in the space of the transforms costs, in multiply-adds of a register tile.  Measured on an x86
-# with AVX-512: the inputs' and outputs' transforms go through vectors, the weights' write memory.
+# with AVX-512: what is transformed is written to the second-level cache, and weights that are kept to memory.
 _INPUT: Final = 10
 _OUTPUT: Final = 10
-_WEIGHT: Final = 40
-_TILES, _COLUMNS = (
-    48,
-    32,
-)  # tiles and output channels that one pass takes: their blocks stay in the second-level cache
+_WEIGHT: Final = 20
+_KEPT_WEIGHT: Final = 40
+# Tiles that one pass takes, by their size, and output channels: what they need stays in the second-level cache.
+_TILES: Final = {4: 36, 2: 72}
+_COLUMNS: Final = 128
+_FEW: Final = 400  # tiles for which weights are transformed panel by panel, and not kept
+_DEEP: Final = 256  # channels of a panel that are transformed at a time
+# The same for the gradient by weights: tiles that one pass takes, and channels of a block, of C and of K.
+_SUMMED, _BLOCK = 32, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Sizes:
 
 def forward(b: Bound) -> list[Call]:
     """The calls of a convolution; none where the direct kernel is as fast, or Winograd's does not apply."""
-    if not _applies(b):
+    if not _applies(b, b.shape(1)):
         return []
     (top, _), (left, _) = b.params["pad"]
     n, h, w, c = b.shape(0)
@@ -53,7 +57,7 @@ def forward(b: Bound) -> list[Call]:
 
 def by_data(b: Bound) -> list[Call]:
     """The same for the gradient by data: a convolution with the window turned, whose padding makes up to 2."""
-    if not _applies(b):
+    if not _applies(b, b.shape(1)):
         return []
     (top, _), (left, _) = b.params["pad"]
     n, ho, wo, k = b.shape(0)
@@ -61,15 +65,28 @@ def by_data(b: Bound) -> list[Call]:
     return _calls(b, Sizes(n, ho, wo, k, h, w, c, 2 - top, 2 - left, True))
 
 
-def _applies(b: Bound) -> bool:
+def by_weights(b: Bound) -> list[Call]:
+    """The same for the gradient by weights."""
+    if not _applies(b, b.out()):
+        return []
+    (top, _), (left, _) = b.params["pad"]
+    n, h, w, c = b.shape(0)
+    _, ho, wo, k = b.shape(1)
+    s = Sizes(n, h, w, c, ho, wo, k, top, left, False)
+    return _by_blocks(b, s) if pays(s) else []
+
+
+def _applies(b: Bound, weights: tuple[int, ...]) -> bool:
     p = b.params
     plain = p["stride"] == (1, 1) == p.get("dilation", (1, 1)) and p.get("groups", 1) == 1
-    return b.math == "fast" and plain and b.shape(1)[:2] == (3, 3) and b.outputs[0].itemsize == 4
+    return b.math == "fast" and plain and weights[:2] == (3, 3) and b.outputs[0].itemsize == 4
 
 
 def _calls(b: Bound, s: Sizes) -> list[Call]:
     m = fastest(s)
-    return _by_tiles(b, s, m) if m else []
+    if not m:
+        return []
+    return _by_panels(b, s, m) if keeps_inputs(s, m) else _by_tiles(b, s, m)
 
 
 def fastest(s: Sizes) -> int | None:
@@ -87,9 +104,36 @@ def fastest(s: Sizes) -> int | None:
 
 
 def _cost(s: Sizes, m: int) -> int:
-    tiles = s.tiles(m)
+    tiles, weight = s.tiles(m), _WEIGHT if keeps_inputs(s, m) else _KEPT_WEIGHT
     products = tiles * s.c * s.k
-    return (m + 2) ** 2 * (products + tiles * (_INPUT * s.c + _OUTPUT * s.k) + _WEIGHT * s.c * s.k)
+    return (m + 2) ** 2 * (products + tiles * (_INPUT * s.c + _OUTPUT * s.k) + weight * s.c * s.k)
+
+
+def keeps_inputs(s: Sizes, m: int) -> bool:
+    """Whether the inputs are kept and the weights not: both are looked at again and again, and the inputs are less."""
+    return s.tiles(m) <= min(_FEW, s.k)
+
+
+def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
+    """Tiles in parallel to their transforms, then panels of output channels in parallel."""
+    k = kernels("winograd")
+    lanes, edge, tiles = k.LANES, m + 2, s.tiles(m)
+    points = edge * edge
+    parts = b.threads if b.work >= WORTH else 1
+    deep = min(_DEEP, s.c)
+    v_row = -(-s.c // lanes) * lanes + lanes
+    v_apart, p_apart = tiles * v_row + lanes, tiles * k.WIDTH + lanes
+    own = points * (deep * k.WIDTH + lanes + p_apart) + max((points + 1) * k.WIDTH, 9 * k.DEPTH * k.WIDTH)
+    scratch = max(own, (points + 1) * v_row)
+    v = points * v_apart
+    memory = Borrow(v + parts * scratch, b.outputs[0].dtype)
+    g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
+    read, weights = b.inputs
+    places = (parts, v_row, v_apart, v, scratch)
+    into = Call(k.inputs, parts, (read, memory, edge, g, places), 4 * v)
+    places = (parts, deep, v_row, v_apart, p_apart, v, scratch)
+    panels = k.panels4 if m == 4 else k.panels2
+    return [into, Call(panels, parts, (weights, memory, *b.outputs, g, int(s.turned), places), b.work)]
 
 
 def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
@@ -98,14 +142,14 @@ def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
     lanes, edge = k.LANES, m + 2
     points = edge * edge
     parts = b.threads if b.work >= WORTH else 1
-    at_once = min(_TILES, -(-s.tiles(m) // parts))
+    at_once = min(_TILES[m], -(-s.tiles(m) // parts))
     wide = min(_COLUMNS, -(-s.k // k.WIDTH) * k.WIDTH)
     channels = -(-s.c // lanes) * lanes
     # Rows and points are a vector further apart than they need be: powers of two would share lines of the cache.
     v_row = channels + lanes
     v_apart, p_apart = at_once * v_row + lanes, at_once * wide + lanes
     u = points * -(-s.k // k.WIDTH) * (s.c + 1) * k.WIDTH
-    scratch = max(points * (v_apart + p_apart + max(channels, wide)), 9 * k.DEPTH * k.WIDTH)
+    scratch = max(points * (v_apart + p_apart) + (points + 1) * max(channels, wide), 9 * k.DEPTH * k.WIDTH)
     memory = Borrow(u + parts * scratch, b.outputs[0].dtype)
     g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
     places = (parts, at_once, wide, v_row, v_apart, p_apart, u, scratch)
@@ -113,5 +157,48 @@ def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
     c_k = (s.k, s.c, 1) if s.turned else (s.c, s.k, 0)
     return [
         Call(k.weights, parts, (weights, memory, c_k, edge, parts, u, scratch), 4 * u),
-        Call(k.forward, parts, (read, memory, *b.outputs, edge, g, places), b.work),
+        Call(k.forward4 if m == 4 else k.forward2, parts, (read, memory, *b.outputs, g, places), b.work),
     ]
+
+
+def pays(s: Sizes) -> bool:
+    """Whether the gradient by weights takes less this way.
+
+    >>> pays(Sizes(8, 56, 56, 64, 56, 56, 64, 1, 1, False))
+    True
+    >>> pays(Sizes(8, 224, 224, 3, 224, 224, 64, 1, 1, False))
+    False
+    """
+    tiles, deep, wide = s.tiles(4), _block(s.c), _block(s.k)
+    into = tiles * (_INPUT * s.c * -(-s.k // wide) + _INPUT * s.k * -(-s.c // deep))
+    return 36 * (tiles * s.c * s.k + into + _OUTPUT * s.c * s.k) < 9 * prod((s.n, s.ho, s.wo, s.c, s.k))
+
+
+def _block(channels: int) -> int:
+    """Channels in equal blocks of at most _BLOCK, as whole vectors."""
+    blocks = -(-channels // _BLOCK)
+    lanes = kernels("winograd_weights").LANES
+    return -(-channels // (blocks * lanes)) * lanes
+
+
+def _by_blocks(b: Bound, s: Sizes) -> list[Call]:
+    """Blocks of C by blocks of K in parallel, and shares of the tiles where there are few blocks."""
+    k = kernels("winograd_weights")
+    lanes, deep, wide = k.LANES, _block(s.c), _block(s.k)
+    out = b.outputs[0]
+    workers = b.threads if b.work >= WORTH else 1
+    blocks = -(-s.c // deep) * -(-s.k // wide)
+    parts = next(p for p in range(1, workers + 1) if blocks * p % workers == 0 or blocks * p >= 4 * workers)
+    parts = min(parts, s.tiles(4))
+    at_once = min(_SUMMED, -(-s.tiles(4) // parts))
+    points = (at_once * (deep + lanes) + lanes) + (at_once * (wide + lanes) + lanes) + (deep * wide + lanes)
+    scratch = k.POINTS * points + (k.POINTS + 1) * max(deep, wide)
+    partial = parts * out.size if parts > 1 else 0
+    memory = Borrow(partial + workers * scratch, out.dtype)
+    g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
+    places = (workers, parts, deep, wide, at_once, partial, scratch)
+    to = memory if parts > 1 else out
+    sums = Call(k.by_weights, workers, (*b.inputs, memory, to, g, places), b.work)
+    if parts == 1:
+        return [sums]
+    return [sums, Call(kernels("conv").total, out.size, (memory, out, parts, out.size), parts * out.nbytes)]

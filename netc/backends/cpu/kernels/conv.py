@@ -1,9 +1,9 @@
-"""Convolution, forward, by data and by weights, over `(N, H, W, C)`, for any stride, padding, dilation and groups.
-
-`product` does forward and by data: a grid of output pixels (see `netc/backends/cpu/grids.py`), some rows of it at a time,
-against panels of the weights.  The rows of the source that they see are copied with their padding around them, so that
-no window needs a test at an edge; where there is no padding they are read in place.  The tuples of sizes are made in
-`netc/backends/cpu/contract.py`.
+"""Convolution, forward, by data and by weights, over `(N, H, W, C)`, for any stride, padding, dilation and
+groups.
+ `product` does forward and by data: a grid of output pixels (see `netc/backends/cpu/grids.py`), some rows
+of it at a time, against panels of the weights.  The rows of the source that they see are copied with their
+padding around them, so that no window needs a test at an edge; where there is no padding they are read in
+place.  The tuples of sizes are made in `netc/backends/cpu/contract.py`.
 """
 
 # pyright: basic
@@ -11,38 +11,28 @@ no window needs a test at an edge; where there is no padding they are read in pl
 
 import numpy as np
 
-from netc.backends.cpu.gather import gathered, lift
+from netc.backends.cpu.gather import gathered, lined
 from netc.backends.cpu.jit import helper, kernel
+from netc.backends.cpu.panels import panel
 from netc.backends.cpu.rows import add, copy, fill
 from netc.backends.cpu.target import VECTOR_BYTES
+
+DIRECT = 512  # output channels from which rows of the gradient lie too far apart for the first-level cache
 
 
 @kernel
 def pack(lo, hi, wt, order, panels, at, rows, cols, row_step, col_step, tap_step, group_step, groups):
-    """The weights as panels `(groups, ceil(cols / width), taps, rows, width)` of two vectors, zeros past the last column;
-    lo..hi of groups · panels · taps.  `rows` are summed over; the steps are the weights'.
+    """The weights as panels `(groups, ceil(cols / width), taps, rows, width)` of two vectors, zeros past
+    the last column; lo..hi of groups · panels · taps.  `rows` are summed over; the steps are the weights'.
     """
     width, taps = 2 * (VECTOR_BYTES // panels.itemsize), order.size
     of_group = (cols + width - 1) // width
     for unit in range(lo, hi):
-        panel, tap = unit // taps, unit % taps
-        first = panel % of_group * width
+        number, tap = unit // taps, unit % taps
+        first = number % of_group * width
         count, to = min(width, cols - first), at + unit * rows * width
-        start = panel // of_group * group_step + order[tap] * tap_step + first * col_step
-        if count < width:
-            fill(panels, to, rows * width, 0)
-        if col_step == 1:
-            for row in range(rows):
-                if count == width:
-                    lift(wt, start + row * row_step, panels, to + row * width)
-                else:
-                    copy(wt, start + row * row_step, panels, to + row * width, count)
-            continue
-        for block in range(0, rows, 16):  # a column's numbers are neighbours: a line of each at a time
-            end = min(rows, block + 16)
-            for col in range(count):
-                for row in range(block, end):
-                    panels[to + row * width + col] = wt[start + row * row_step + col * col_step]
+        start = number // of_group * group_step + order[tap] * tap_step + first * col_step
+        panel(wt, start, row_step, col_step, panels, to, rows, count)
 
 
 @helper
@@ -62,8 +52,8 @@ def _surround(x, image, first, count, out, to, source, cols, top, left):
 
 @helper
 def _look(x, row0, row1, around, reads, each, source, grid):
-    """Copies what rows row0..row1 of all images' output pixels see, if it is padded; `reads` are where their pixels'
-    windows begin, of every `each`-th.
+    """Copies what rows row0..row1 of all images' output pixels see, if it is padded; `reads` are where
+    their pixels' windows begin, of every `each`-th.
     """
     _n, h, w, c = source
     rows, row_step, top, row_reach, cols, col_step, left, extent, padded = grid
@@ -116,12 +106,12 @@ def product(lo, hi, x, panels, out, taps, source, grid, target, sizes):
                 to = (row // rows * height + first_row + row % rows * row_stride) * width + first_col
                 for j in range(cols):
                     writes[(row - row0) * cols + j] = (to + j * col_stride) * k
-        for panel in range(groups * of_group * share // shares, groups * of_group * (share + 1) // shares):
-            group, first = panel // of_group, panel % of_group * lanes
-            count, y_at, b_at = min(lanes, kg - first), group * kg + first, at + panel * depth * lanes
+        for number in range(groups * of_group * share // shares, groups * of_group * (share + 1) // shares):
+            group, first = number // of_group, number % of_group * lanes
+            count, y_at, b_at = min(lanes, kg - first), group * kg + first, at + number * depth * lanes
             gathered(
-                seen, group * cg, reads, taps, 1, panels, b_at, lanes, run * lanes, taps.size, run,
-                out, y_at, writes, 0, (row1 - row0) * cols, count, 0,
+                seen, group * cg, reads, taps, panels, b_at, lanes, run * lanes, taps.size, run,
+                out, y_at, writes, (row1 - row0) * cols, count,
             )  # fmt: skip
 
 
@@ -135,24 +125,11 @@ def nothing(lo, hi, out, rows, cols, target):
             fill(out, (to + j * col_stride) * k, k, 0)
 
 
-@helper
-def _gradients(grad, at, k, out, pixels, count):
-    """A panel `(pixels, lanes)` of the gradient's `count` channels from `at` on."""
-    lanes = 2 * (VECTOR_BYTES // out.itemsize)
-    if count == lanes:
-        for pixel in range(pixels):
-            lift(grad, at + pixel * k, out, pixel * lanes)
-    else:
-        fill(out, 0, pixels * lanes, 0)
-        for pixel in range(pixels):
-            copy(grad, at + pixel * k, out, pixel * lanes, count)
-
-
 @kernel
 def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
-    """Units lo..hi of parts · panels · stretches: the gradient of a stretch of the window's rows for a panel of output
-    channels, summed over a part of the output rows.  `per` rows at a time are copied, of which `few` are multiplied at a
-    time: a panel of their gradients stays in the first-level cache.
+    """Units lo..hi of parts · panels · stretches: the gradient of a stretch of the window's rows for a
+    panel of output channels, summed over a part of the output rows.  `per` rows at a time are copied, of
+    which `few` are multiplied at a time: a panel of their gradients stays in the first-level cache.
     """
     rows, cols, col_step = grid[0], grid[4], grid[5]
     groups, cg, kg, run, parts, per, few, joined = sizes
@@ -161,7 +138,7 @@ def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
     units = groups * of_group * stretches
     around = np.empty(_room(per, source, grid), out.dtype)
     seen = around if grid[8] else x
-    starts, ahead, down = np.empty(per, np.int64), np.arange(run), np.arange(run) * k
+    starts = np.empty(per, np.int64)
     panels = np.empty(few * cols * lanes, out.dtype)
     for part in range(lo // units, (hi - 1) // units + 1):
         begin, end = max(lo - part * units, 0), min(hi - part * units, units)
@@ -175,15 +152,20 @@ def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
             outer, depth = (1, now * cols) if joined else (now, cols)
             packed = -1
             for unit in range(begin, end):
-                panel, stretch = unit // stretches, unit % stretches
-                group, first = panel // of_group, panel % of_group * lanes
+                number, stretch = unit // stretches, unit % stretches
+                group, first = number // of_group, number % of_group * lanes
                 count, to = min(lanes, kg - first), group * kg + first
-                if panel != packed:
-                    packed = panel
-                    _gradients(grad, row * cols * k + to, k, panels, now * cols, count)
-                gathered(
-                    seen, taps[stretch] + group * cg, ahead, here, col_step * source[3], panels, 0, lanes, cols * lanes,
-                    outer, depth, out, part * size + stretch * run * k + to, down, 0, run, count, again,
+                # Where a row of B is shorter than the tile is wide, numbers of the next pixel stand in for zeros.
+                inside = (row + now) * cols * k + lanes <= grad.size
+                whole = k < DIRECT and (count == lanes or inside)
+                if number != packed and not whole:
+                    packed = number
+                    panel(grad, row * cols * k + to, k, 1, panels, 0, now * cols, count)
+                right, b_at, b_step = (grad, row * cols * k + to, k) if whole else (panels, 0, lanes)
+                lined(
+                    seen, taps[stretch] + group * cg, here, col_step * source[3],
+                    right, b_at, b_step, cols * b_step, outer, depth,
+                    out, part * size + stretch * run * k + to, k, run, count, again,
                 )  # fmt: skip
 
 

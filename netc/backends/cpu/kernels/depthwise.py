@@ -1,70 +1,87 @@
-"""Depthwise convolution, each channel with a window of its own: vectors over channels.  `g` as in conv.py."""
+"""Depthwise convolution, each channel with a window of its own: vectors over channels.
+
+`product` does forward and by data, a grid of output pixels (see `netc/backends/cpu/grids.py`).  Along each
+axis a grid is (pixels, how far apart they read, how far before the source the first reads, taps, how far
+apart these read, the first's number in the window, and the step of the numbers).  Windows that hang over an
+edge are cut there: the pixels of a row whose windows are whole along it are done together, the others one
+by one.
+"""
 
 # pyright: basic
 # Numba gives these functions their types when they are called.
 
+from netc.backends.cpu.channelwise import collect, spread
 from netc.backends.cpu.jit import helper, kernel
-from netc.backends.cpu.rows import fill
+from netc.backends.cpu.rows import add, copy, fill
 
 
 @helper
-def _multiply_add(a, a_at, b, b_at, out, to, count):
-    for t in range(count):
-        out[to + t] += a[a_at + t] * b[b_at + t]
+def _inside(start, step, taps, size):
+    """Which of the taps start, start + step, … lie in 0..size: the first, and the one past the last."""
+    first = 0 if start >= 0 else (step - 1 - start) // step
+    end = (size - 1 - start) // step + 1 if start < size else 0
+    return min(first, taps), max(min(first, taps), min(taps, end))
 
 
 @kernel
-def forward(lo, hi, x, wt, y, g):
-    """Output rows lo..hi of all images' N · Ho."""
-    _n, h, w, c, ho, wo, _k, r, s, sh, sw, top, left, _hp, _wp, dh, dw, _groups = g
+def product(lo, hi, x, wt, y, source, rows, cols, target, s):
+    """Rows lo..hi of all images' grids; `s` is the window's width."""
+    _n, h, w, c = source
+    count_i, step_i, lead_i, taps_i, apart_i, first_i, number_i = rows
+    count_j, step_j, lead_j, taps_j, apart_j, first_j, number_j = cols
+    height, width, k, first_row, row_stride, first_col, col_stride = target
+    # pixels from..to have windows that are whole along the row
+    begin = min(count_j, max(0, -(-lead_j // step_j)))
+    end = (w - 1 + lead_j - (taps_j - 1) * apart_j) // step_j + 1
+    end = max(begin, min(count_j, end)) if taps_j > 0 else begin
+    steps = (step_j * c, col_stride * k, apart_i * w * c, apart_j * c, number_i * s * c, number_j * c)
     for row in range(lo, hi):
-        image, i = row // ho, row % ho
-        for j in range(wo):
-            to = (row * wo + j) * c
-            fill(y, to, c, 0)
-            for ri in range(r):
-                hh = i * sh + ri * dh - top
-                if hh < 0 or hh >= h:
-                    continue
-                for si in range(s):
-                    ww = j * sw + si * dw - left
-                    if 0 <= ww < w:
-                        _multiply_add(x, ((image * h + hh) * w + ww) * c, wt, (ri * s + si) * c, y, to, c)
+        image, i = row // count_i, row % count_i
+        top = i * step_i - lead_i
+        r0, r1 = _inside(top, apart_i, taps_i, h)
+        to = ((image * height + first_row + i * row_stride) * width + first_col) * k
+        from_x = ((image * h + top + r0 * apart_i) * w - lead_j) * c
+        from_w = ((first_i + r0 * number_i) * s + first_j) * c
+        j = 0
+        while j < count_j:
+            together = end - begin if j == begin and end > begin else 1
+            s0, s1 = _inside(j * step_j - lead_j, apart_j, taps_j, w)
+            if r0 >= r1 or s0 >= s1:
+                together = 1
+                fill(y, to + j * col_stride * k, k, 0)
+            else:
+                at = from_x + (j * step_j + s0 * apart_j) * c
+                w_at, y_at = from_w + s0 * number_j * c, to + j * col_stride * k
+                spread(x, at, wt, w_at, y, y_at, steps, together, c, r1 - r0, s1 - s0)
+            j += together
 
 
 @kernel
-def by_data(lo, hi, grad, wt, dx, g):
-    """Input rows lo..hi of all images' N · H: each input gathers from the windows that saw it."""
-    _n, h, w, c, ho, wo, _k, r, s, sh, sw, top, left, _hp, _wp, dh, dw, _groups = g
-    for row in range(lo, hi):
-        image, hh = row // h, row % h
-        for ww in range(w):
-            to = (row * w + ww) * c
-            fill(dx, to, c, 0)
-            for ri in range(r):
-                i = hh + top - ri * dh
-                if i < 0 or i % sh != 0 or i // sh >= ho:
-                    continue
+def by_weights(lo, hi, x, grad, out, source, rows, cols, parts):
+    """Parts lo..hi of the output rows, each a sum `(R, S, C)` of its own."""
+    n, h, w, c = source
+    count_i, step_i, lead_i, r, apart_i = rows
+    count_j, step_j, lead_j, s, apart_j = cols
+    size, total = r * s * c, n * count_i
+    for part in range(lo, hi):
+        fill(out, part * size, size, 0)
+        for row in range(total * part // parts, total * (part + 1) // parts):
+            image, top = row // count_i, row % count_i * step_i - lead_i
+            r0, r1 = _inside(top, apart_i, r, h)
+            for ri in range(r0, r1):
                 for si in range(s):
-                    j = ww + left - si * dw
-                    if j >= 0 and j % sw == 0 and j // sw < wo:
-                        at = ((image * ho + i // sh) * wo + j // sw) * c
-                        _multiply_add(grad, at, wt, (ri * s + si) * c, dx, to, c)
+                    left = si * apart_j - lead_j
+                    j0, j1 = _inside(left, step_j, count_j, w)
+                    if j0 >= j1:
+                        continue
+                    at = ((image * h + top + ri * apart_i) * w + left + j0 * step_j) * c
+                    to = part * size + (ri * s + si) * c
+                    collect(x, at, grad, (row * count_j + j0) * c, out, to, (step_j * c, c), j1 - j0, c)
 
 
 @kernel
-def by_weights(lo, hi, x, grad, dwt, g):
-    """Taps lo..hi of the window's R · S."""
-    n, h, w, c, ho, wo, _k, _r, s, sh, sw, top, left, _hp, _wp, dh, dw, _groups = g
-    for tap in range(lo, hi):
-        ri, si = tap // s, tap % s
-        fill(dwt, tap * c, c, 0)
-        for row in range(n * ho):
-            hh = row % ho * sh + ri * dh - top
-            if hh < 0 or hh >= h:
-                continue
-            for j in range(wo):
-                ww = j * sw + si * dw - left
-                if 0 <= ww < w:
-                    at = ((row // ho * h + hh) * w + ww) * c
-                    _multiply_add(x, at, grad, (row * wo + j) * c, dwt, tap * c, c)
+def total(lo, hi, partial, out, parts, size):
+    """Numbers lo..hi of the sum of all parts, in their order."""
+    copy(partial, lo, out, lo, hi - lo)
+    for part in range(1, parts):
+        add(partial, part * size + lo, out, lo, hi - lo)

@@ -1,7 +1,8 @@
 """Kernels that move numbers: stretches of an axis, exchanged axes, repeats, and the random mask of dropout."""
 
 # pyright: basic
-# Numba gives these functions their types when they are called.
+# pyright: reportCallIssue=false
+# Numba gives these functions their types when they are called, and intrinsics their first argument.
 
 import numpy as np
 

@@ -5,8 +5,10 @@ space of the transforms (see `transform.py`) a convolution is, for each of the e
 
     M[q] (tiles, K) = V[q] (tiles, C) · U[q] (C, K)
 
-`weights` makes U once a step; `forward` goes through the tiles in blocks, so that V and M stay in the cache: inputs to
-V, products, M to outputs.  By data is the same with the window turned and its channels exchanged.
+Where there are many tiles, `weights` makes U once a step, and `forward` goes through the tiles in blocks, so that V and
+M stay in the cache: inputs to V, products, M to outputs.  Where there are few, `inputs` makes V, and `panels` goes
+through the outputs' channels: weights to a panel of U, products, M to outputs; U, which is then larger than all else,
+never leaves the cache.  By data is the same with the window turned and its channels exchanged.
 
     U (K / WIDTH, e², C + 1, WIDTH): panels as wide as the register tile; the row too many keeps the points from falling
     onto the same lines of the cache, which they would at every power of two.
@@ -20,7 +22,7 @@ from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.rows import copy
 from netc.backends.cpu.tile import block
 from netc.backends.cpu.tiles import inputs2, inputs4, outputs2, outputs4
-from netc.backends.cpu.transform import G2, G4, LANES, address, two_sided
+from netc.backends.cpu.transform import ALL, G2, G4, LANES, address, move, two_sided
 
 WIDTH = 2 * LANES  # columns of a panel of U
 DEPTH = 16  # channels of a panel that one unit of work transforms
@@ -38,10 +40,26 @@ def _taps(wt, c0, rows, k0, columns, g, out, at):
             for j in range(columns):
                 source = ((8 - tap) * c + k0 + j) * k + c0
                 for d in range(rows):
-                    out[to + d * WIDTH + j] = wt[source + d]
+                    move(address(wt) + (source + d) * 4, address(out) + (to + d * WIDTH + j) * 4)
         else:
             for d in range(rows):
                 copy(wt, (tap * c + c0 + d) * k + k0, out, to + d * WIDTH, columns)
+
+
+@helper
+def _panel(wt, panel, d0, rows, g, edge, memory, taps, u, apart):
+    """Rows from d0 on of a panel of U, to `u` in memory; what lies past the last column too, which is never read."""
+    c, k, turned = g
+    left = (c if turned else k) - panel * WIDTH
+    _taps(wt, d0, rows, panel * WIDTH, min(WIDTH, left), g, memory, taps)
+    start, step = address(memory), DEPTH * WIDTH * 4
+    for t in range(0, rows * WIDTH, LANES):
+        x = (start + (taps + t) * 4, 3 * step, step, ALL, 0)
+        y = (start + (u + t) * 4, edge * apart * 4, apart * 4, ALL, 0)
+        if edge == 6:
+            _weights4(x, y)
+        else:
+            _weights2(x, y)
 
 
 @kernel
@@ -49,60 +67,119 @@ def weights(lo, hi, wt, memory, g, edge, parts, scratch_at, scratch):
     """Parts lo..hi of U, from weights `(3, 3, C, K)`.  `g`: C, K, and whether U is that of the gradient by data."""
     c, k, turned = g
     depth, columns = (k, c) if turned else (c, k)
-    stretches, apart = (depth + DEPTH - 1) // DEPTH, (depth + 1) * WIDTH * 4
-    panels, step = (columns + WIDTH - 1) // WIDTH, DEPTH * WIDTH * 4
-    start = address(memory)
+    stretches, apart = (depth + DEPTH - 1) // DEPTH, (depth + 1) * WIDTH
+    panels = (columns + WIDTH - 1) // WIDTH
     for part in range(lo, hi):
         taps = scratch_at + part * scratch
         for unit in range(panels * stretches * part // parts, panels * stretches * (part + 1) // parts):
             # in the order in which the weights lie
-            panel, d0 = (unit // stretches, unit % stretches) if turned else (unit % panels, unit // panels)
-            d0 *= DEPTH
-            rows = min(DEPTH, depth - d0)
-            _taps(wt, d0, rows, panel * WIDTH, min(WIDTH, columns - panel * WIDTH), g, memory, taps)
-            to = start + panel * edge * edge * apart + d0 * WIDTH * 4
-            # what lies past the last column is transformed too, and never read
-            for t in range(0, rows * WIDTH * 4, LANES * 4):
+            panel, stretch = (
+                (unit // stretches, unit % stretches) if turned else (unit % panels, unit // panels)
+            )
+            d0, u = stretch * DEPTH, panel * edge * edge * apart + stretch * DEPTH * WIDTH
+            _panel(wt, panel, d0, min(DEPTH, depth - d0), g, edge, memory, taps, u, apart)
+
+
+def _forward(edge):
+    """The kernel for tiles that see `edge` rows and columns.  For any, it would take half as long again to compile."""
+
+    @kernel
+    def forward(lo, hi, x, memory, y, g, s):
+        """Parts lo..hi of all tiles.  `s`: parts, tiles and columns at a time, and where things lie in the scratch."""
+        n, h, w, c, ho, wo, k, top, left = g
+        parts, at_once, wide, v_row, v_apart, p_apart, scratch_at, scratch = s
+        m, points, apart = edge - 2, edge * edge, (c + 1) * WIDTH
+        down, across = (ho + m - 1) // m, (wo + m - 1) // m
+        seen, written, map_of_y = (down, across, m, top, left), (down, across, m, 0, 0), (ho, wo, k)
+        tiles = n * down * across
+        for part in range(lo, hi):
+            v = scratch_at + part * scratch
+            p = v + points * v_apart
+            spare = p + points * p_apart
+            end = tiles * (part + 1) // parts
+            for first in range(tiles * part // parts, end, at_once):
+                count = min(at_once, end - first)
                 if edge == 6:
-                    _weights4(start + taps * 4 + t, 3 * step, step, to + t, edge * apart, apart)
+                    inputs4(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
                 else:
-                    _weights2(start + taps * 4 + t, 3 * step, step, to + t, edge * apart, apart)
+                    inputs2(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
+                for k0 in range(0, k, wide):
+                    columns = min(wide, k - k0)
+                    for q in range(points):
+                        for j in range(0, columns, WIDTH):
+                            block(
+                                memory, v + q * v_apart, v_row, 1, 0,
+                                memory, ((k0 + j) // WIDTH * points + q) * apart, WIDTH, 0, 1, c,
+                                memory, p + q * p_apart + j, wide, count, min(WIDTH, columns - j), 0,
+                            )  # fmt: skip
+                    if edge == 6:
+                        outputs4(
+                            memory, p, wide, p_apart, y, map_of_y, k0, columns, written, first, count, spare
+                        )
+                    else:
+                        outputs2(
+                            memory, p, wide, p_apart, y, map_of_y, k0, columns, written, first, count, spare
+                        )
+
+    return forward
+
+
+forward4, forward2 = _forward(6), _forward(4)
 
 
 @kernel
-def forward(lo, hi, x, memory, y, edge, g, s):
-    """Parts lo..hi of all tiles.  `s`: parts, tiles and columns at a time, and where things lie in the scratch."""
-    n, h, w, c, ho, wo, k, top, left = g
-    parts, at_once, wide, v_row, v_apart, p_apart, scratch_at, scratch = s
-    m, points, apart = edge - 2, edge * edge, (c + 1) * WIDTH
+def inputs(lo, hi, x, memory, edge, g, s):
+    """Parts lo..hi of V of all tiles, at the beginning of the memory."""
+    n, h, w, c, ho, wo, _k, top, left = g
+    parts, v_row, v_apart, scratch_at, scratch = s
+    m = edge - 2
     down, across = (ho + m - 1) // m, (wo + m - 1) // m
-    seen, written = (down, across, m, top, left), (down, across, m, 0, 0)
-    tiles = n * down * across
+    seen, tiles = (down, across, m, top, left), n * down * across
     for part in range(lo, hi):
-        v = scratch_at + part * scratch
-        p = v + points * v_apart
-        spare = p + points * p_apart
-        end = tiles * (part + 1) // parts
-        for first in range(tiles * part // parts, end, at_once):
-            count = min(at_once, end - first)
-            if edge == 6:
-                inputs4(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
-            else:
-                inputs2(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
-            for k0 in range(0, k, wide):
-                columns = min(wide, k - k0)
-                for q in range(points):
-                    for j in range(0, columns, WIDTH):
+        first, spare = tiles * part // parts, scratch_at + part * scratch
+        count, v = tiles * (part + 1) // parts - first, first * v_row
+        if edge == 6:
+            inputs4(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
+        else:
+            inputs2(x, (h, w, c), 0, c, seen, first, count, memory, v, v_row, v_apart, spare)
+
+
+def _panels(edge):
+    """The kernel for tiles that see `edge` rows and columns."""
+
+    @kernel
+    def panels(lo, hi, wt, memory, y, g, turned, s):
+        """Parts lo..hi of all panels of outputs, from V of all tiles.  Weights are transformed as they are needed."""
+        n, _h, _w, c, ho, wo, k, _top, _left = g
+        parts, deep, v_row, v_apart, p_apart, scratch_at, scratch = s
+        m, points, u_apart, count = edge - 2, edge * edge, deep * WIDTH + LANES, (k + WIDTH - 1) // WIDTH
+        down, across = (ho + m - 1) // m, (wo + m - 1) // m
+        written, map_of_y, tiles = (down, across, m, 0, 0), (ho, wo, k), n * down * across
+        c_k = (k, c, turned) if turned else (c, k, turned)
+        for part in range(lo, hi):
+            u = scratch_at + part * scratch
+            p = u + points * u_apart
+            spare = p + points * p_apart
+            for panel in range(count * part // parts, count * (part + 1) // parts):
+                k0 = panel * WIDTH
+                columns = min(WIDTH, k - k0)
+                for d0 in range(0, c, deep):
+                    depth, add = min(deep, c - d0), 1 if d0 > 0 else 0
+                    for d in range(0, depth, DEPTH):
+                        rows = min(DEPTH, depth - d)
+                        _panel(wt, panel, d0 + d, rows, c_k, edge, memory, spare, u + d * WIDTH, u_apart)
+                    for q in range(points):
                         block(
-                            memory, v + q * v_apart, v_row, 1, 0,
-                            memory, ((k0 + j) // WIDTH * points + q) * apart, WIDTH, 0, 1, c,
-                            memory, p + q * p_apart + j, wide, count, min(WIDTH, columns - j), 0,
+                            memory, q * v_apart + d0, v_row, 1, 0,
+                            memory, u + q * u_apart, WIDTH, 0, 1, depth,
+                            memory, p + q * p_apart, WIDTH, tiles, columns, add,
                         )  # fmt: skip
                 if edge == 6:
-                    outputs4(
-                        memory, p, wide, p_apart, y, (ho, wo, k), k0, columns, written, first, count, spare
-                    )
+                    outputs4(memory, p, WIDTH, p_apart, y, map_of_y, k0, columns, written, 0, tiles, spare)
                 else:
-                    outputs2(
-                        memory, p, wide, p_apart, y, (ho, wo, k), k0, columns, written, first, count, spare
-                    )
+                    outputs2(memory, p, WIDTH, p_apart, y, map_of_y, k0, columns, written, 0, tiles, spare)
+
+    return panels
+
+
+panels4, panels2 = _panels(6), _panels(4)
