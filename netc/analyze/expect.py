@@ -124,7 +124,9 @@ def _prove(statement: ast.Expect, at: Evaluator, unknown: AbstractSet[str]) -> N
     if not compare(claim.op, left, right, claim, at):
         found = f"{_text(claim.left)} is {_figure(left)}"
         message = f"expected {_text(claim.left)} {claim.op} {_figure(right)}, and {found}"
-        at.report.add(Diagnostic("E0701", message, claim.span, found))
+        lists = isinstance(left, list) and isinstance(right, tuple)
+        help = "a shape is a list: write it in [ ]" if lists else ""
+        at.report.add(Diagnostic("E0701", message, claim.span, found, help=help))
 
 
 def _names(e: ast.Expr) -> set[str]:
@@ -161,6 +163,12 @@ def _text(e: ast.Expr) -> str:
             return f"{name}({', '.join(_text(a.value) for a in arguments)})"
         case ast.Attribute(of, name, _):
             return f"{_text(of)}.{name}"
+        case ast.Number(_, text, _):
+            return text
+        case ast.Binary(op, left, right, _):
+            return f"{_text(left)} {op} {_text(right)}"
+        case ast.Unary(op, operand, _):
+            return f"{op}{_text(operand)}"
         case _:
             return "the value"
 

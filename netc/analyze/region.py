@@ -18,7 +18,7 @@ from netc.analyze.facts import Facts
 from netc.analyze.figures import pair, times
 from netc.analyze.receptive import Field, fields, is_row, sight_of, space
 from netc.analyze.rows import said
-from netc.errors import did_you_mean
+from netc.analyze.unfound import no_layer
 from netc.graph.model import Graph, Node
 from netc.layers.base import Rise, Seen, Window
 from netc.layers.join import Concat
@@ -66,8 +66,7 @@ def region(facts: Facts, asked: str) -> Region:
     graph = facts.graph
     node, index = find(graph, match[1]), tuple(int(i) for i in match.groups()[1:] if i)
     if node is None:
-        near = did_you_mean(match[1], [n.path for n in graph.nodes])
-        raise NoRegion(f"there is no layer `{match[1]}`; {near or 'the report names them all'}")
+        raise NoRegion(no_layer(match[1], [n.path for n in graph.nodes]))
     field = facts.fields[node.id]
     size = space(node.type)
     if field is None and size:

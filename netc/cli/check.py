@@ -142,6 +142,7 @@ def as_sarif(found: Sequence[Checked]) -> dict[str, Any]:
             "message": {"text": f"{d.message}; {d.help}" if d.help else d.message},
             "locations": [_location(d.span, d.label)],
             "relatedLocations": [_location(n.span, n.text) for n in d.notes],
+            **({"properties": {"trace": list(d.trace)}} if d.trace else {}),
         }
         for d in all_of
     ]

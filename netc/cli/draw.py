@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import click
 
 from netc.cli.files import file_argument, net_option, only, read_net, set_option
 from netc.cli.output import say
 from netc.cli.sizes import Sizes, check_sizes, input_option
+
+LONGEST_NAME: Final = 100  # of a picture's file that takes the net's name; systems allow 255 bytes
 
 
 @click.command("draw", epilog="Without -o the picture is NET.svg in the current folder.  `-o -` prints DOT.")
@@ -52,7 +54,7 @@ def command(
     compiled = only(read_net(file, settings, sizes, net).must_be_right(), net)
     check_sizes({net or "": compiled}, sizes)
     graph = compiled.graph
-    path = Path(out or f"{graph.name}.svg")
+    path = Path(out or f"{graph.name[:LONGEST_NAME]}.svg")
     laid_out = out != "-" and path.suffix.lower() != ".dot"
     try:
         dot = to_dot(graph, depth=depth, theme=theme, rankdir=rankdir, fold=fold, limit=laid_out)

@@ -14,7 +14,7 @@ from netc.cli.sizes import Sizes, check_sizes, input_option
 
 if TYPE_CHECKING:
     from netc.analyze.report import NetReport
-    from netc.loading import Compiled
+    from netc.loading import Compiled, Loaded
 
 FORMATS = ("table", "json", "csv", "md")
 
@@ -86,12 +86,18 @@ def command(
     except click.UsageError as error:
         if not loaded.failed:
             raise
-        complain(f"{error.message}, or it stands behind a mistake")
+        complain(f"{error.message}{_behind(error.message, nets, loaded, net)}")
     show_diagnostics(loaded.diagnostics, loaded.sources)
     if not loaded.nets and not loaded.failed:
         complain(f"{loaded.path} has no net")
         return 1
     return exit_code(loaded.diagnostics)
+
+
+def _behind(message: str, nets: Mapping[str, Compiled], loaded: Loaded, net: str | None) -> str:
+    """A layer that is not there may stand behind a mistake, where a net that is asked has one."""
+    whole = all(compiled.whole for compiled in nets.values()) and (net or len(nets) == len(loaded.names))
+    return ", or it stands behind a mistake" if message.startswith("there is no layer") and not whole else ""
 
 
 def _show(reports: Sequence[NetReport], form: str, depth: int | None) -> None:
@@ -140,11 +146,11 @@ def _region(nets: Mapping[str, Compiled], place: str, form: str) -> None:
 
 def _explain(nets: Mapping[str, Compiled], layer: str) -> None:
     from netc.analyze.explain import explain, find
-    from netc.errors import did_you_mean, short
+    from netc.analyze.unfound import no_layer
+    from netc.errors import short
 
     found = [(c, node) for c in nets.values() if (node := find(c.graph, layer))]
     if not found and nets:
         paths = [n.path for c in nets.values() for n in c.graph.nodes]
-        near = did_you_mean(layer, paths)
-        raise click.UsageError(short(f"there is no layer `{layer}`; {near or 'the report names them all'}"))
+        raise click.UsageError(short(no_layer(layer, paths)))
     say("\n\n".join(explain(c.facts, node) for c, node in found))

@@ -16,11 +16,12 @@ from typing import Final
 from xml.etree import ElementTree
 
 from netc.draw.effort import PictureError, TooLargeError
-from netc.errors import MissingDependency
+from netc.errors import MissingDependency, middle
 
 FORMATS: Final = ("svg", "png", "pdf", "dot")
 WHEEL: Final = "pygraphviz"
 _PNG_DPI: Final = 200
+_LONGEST_PATH: Final = 240  # characters of one in a message
 _LONGEST: Final = 60  # seconds that a layout may take
 
 # The same library without the program.  -c, and not a file, because a file's folder would come first on its sys.path.
@@ -44,18 +45,19 @@ def render(dot: str, path: str | os.PathLike[str]) -> None:
     Raises PictureError for a path that cannot be written, TooLargeError where the layout takes too long or too much
     memory, MissingDependency where there is no Graphviz, and GraphvizError where it fails.
     """
-    target = Path(path)
+    target, said = Path(path), middle(str(path), _LONGEST_PATH)
     form = target.suffix[1:].lower()
     if form not in FORMATS:
         named = f"`.{form}`" if form else "no extension"
-        raise PictureError(f"{target} has {named}; a picture is one of {', '.join('.' + f for f in FORMATS)}")
+        raise PictureError(f"{said} has {named}; a picture is one of {', '.join('.' + f for f in FORMATS)}")
     if not target.parent.is_dir():
-        raise PictureError(f"there is no folder {target.parent} to write {target.name} into")
+        folder = middle(str(target.parent), _LONGEST_PATH)
+        raise PictureError(f"there is no folder {folder} to write {middle(target.name, _LONGEST_PATH)} into")
     data = dot.encode() if form == "dot" else _drawn(dot, form)
     try:
         target.write_bytes(data)
     except OSError as error:
-        raise PictureError(f"{target} cannot be written: {error.strerror}") from None
+        raise PictureError(f"{said} cannot be written: {error.strerror}") from None
 
 
 def svg(dot: str) -> str:

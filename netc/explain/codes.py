@@ -1,7 +1,8 @@
 """Pages of error and advice codes: what it means, an example that has it, the mend, the source.
 
 They stand in `pages/*.md`, a section a code.  `Mend: a → b` replaces what is between the first and between the last
-backquotes; the example with all its mends is a right file.
+backquotes; the example with all its mends is a right file.  Where no file on a page can show the mistake, both are said
+in words.  Several files in one example are parted by comments with their names: `# blocks.net`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from typing import Any, Final
 PAGES: Final = Path(__file__).parent / "pages"
 _SECTION: Final = re.compile(r"^## (?P<code>[EW]\d{4}): (?P<title>.+)$", re.MULTILINE)
 _MEND: Final = re.compile(r"^Mend: `(.+)` → `(.+)`$", re.MULTILINE)
+_SHOWN: Final = re.compile(r"^Example: (.+)$", re.MULTILINE)
+_REMEDY: Final = re.compile(r"^Mend: (.+)$", re.MULTILINE)  # what is no replacement
 _SOURCE: Final = re.compile(r"^Source: (.+)$", re.MULTILINE)
 EXAMPLE: Final = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class CodePage:
-    """One code.  `wrong` is a file that gets it, or nothing where no single file does."""
+    """One code.  `wrong` is a file that gets it; where no file can show it, `shown` and `remedy` say it in words."""
 
     code: str
     title: str
@@ -30,6 +33,8 @@ class CodePage:
     wrong: str
     mends: tuple[tuple[str, str], ...]
     sources: tuple[str, ...]
+    shown: str = ""
+    remedy: str = ""
 
     @property
     def right(self) -> str:
@@ -51,6 +56,8 @@ class CodePage:
             "sources": list(self.sources),
             "wrong": self.wrong or None,
             "right": self.right or None,
+            "example": self.shown or None,
+            "mend": self.remedy or None,
         }
 
     def text(self) -> str:
@@ -59,8 +66,12 @@ class CodePage:
             parts.append(self.meaning)
         if self.wrong:
             parts.append("Example\n" + indent(self.wrong.rstrip(), "  "))
+        elif self.shown:
+            parts.append(f"Example\n  {self.shown}")
         if self.mends:
             parts.append("Mend\n" + "\n".join(f"  {old}  →  {new}" for old, new in self.mends))
+        elif self.remedy:
+            parts.append(f"Mend\n  {self.remedy}")
         if self.kind == "advice":
             parts.append(f"Silence\n  # allow {self.code}: your reason        on the line, or alone above it")
         parts += ["Source\n" + "\n".join(f"  {source}" for source in self.sources)] if self.sources else []
@@ -84,7 +95,9 @@ def _page(code: str, title: str, body: str) -> CodePage:
     example = EXAMPLE.search(body)
     wrong = dedent(example[0]).strip("\n") + "\n" if example else ""
     meaning = body if not example else body.replace(example[0], "\n")
-    for pattern in (_MEND, _SOURCE):
+    for pattern in (_SHOWN, _MEND, _REMEDY, _SOURCE):
         meaning = pattern.sub("", meaning)
     mends = tuple((old, new) for old, new in _MEND.findall(body))
-    return CodePage(code, title, meaning.strip(), wrong, mends, tuple(_SOURCE.findall(body)))
+    shown, remedy = (found[1] if (found := p.search(body)) else "" for p in (_SHOWN, _REMEDY))
+    sources = tuple(_SOURCE.findall(body))
+    return CodePage(code, title, meaning.strip(), wrong, mends, sources, shown, "" if mends else remedy)

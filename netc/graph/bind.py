@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from netc.errors import Note, Span, plural
 from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, hidden
 from netc.graph.frame import Names
+from netc.graph.hints import known_as, of_argument
 from netc.ir.program import Numbers, Own
 from netc.layers import LAYERS, ArgumentError, Layer, Word, said
 from netc.layers.args import Argument
@@ -66,7 +67,8 @@ def _name_of(i: int, a: ast.Argument, call: ast.Call, names: Sequence[str], at: 
         raise _Enough
     if i >= len(names):
         takes = f"takes {plural(len(names), 'argument')}" if names else "takes no arguments"
-        at.fail("E0206", f"`{what}` {takes}, and gets {len(call.arguments)}", a.span)
+        message = f"`{what}` {takes}, and gets {len(call.arguments)}"
+        at.fail("E0206", message, a.span, help=of_argument(what))
         raise _Enough
     return names[i]
 
@@ -234,7 +236,12 @@ def layer_or_value(p: ast.Parameter, e: ast.Expr, at: Evaluator) -> Any:
         if e.id in LAYERS and (e.id not in at.scope or hidden(e.id, LAYERS, at.scope)):
             return LayerValue(ast.Call(e.id, (), e.span, e.span))
         if e.id not in at.scope:
-            raise at.fail("E0202", f"unknown layer `{e.id}`", e.span, help=at.near(e.id, LAYERS))
+            raise at.fail(
+                "E0202",
+                f"unknown layer `{e.id}`",
+                e.span,
+                help=known_as(e.id, LAYERS) or at.near(e.id, LAYERS),
+            )
     return at(e)
 
 

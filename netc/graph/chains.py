@@ -20,6 +20,7 @@ from netc.graph.frame import (
     bound,
     new_name,
 )
+from netc.graph.hints import known_as, of_operand
 from netc.graph.model import PLAIN, Node, Scope
 from netc.graph.names import asks_for_a_size, calls
 from netc.graph.shared import SharedValue, define_shared, share
@@ -116,6 +117,11 @@ class Chains:
                     raise at.fail("E0209", "a list before an arrow names at least one tensor", span)
                 return [self.single(item, frame) for item in items]
             case ast.Binary(op, left, right, span) if op in JOINS:
+                for side in (left, right):
+                    if help := of_operand(side):
+                        frame.used.update(e.id for e in (left, right) if isinstance(e, ast.Name))
+                        what = "a layer" if isinstance(side, ast.Call) else "a number"
+                        raise at.fail("E0209", f"`{op}` joins tensors, not {what}", side.span, help=help)
                 operands = [self.single(left, frame), self.single(right, frame)]
                 layer = LAYERS[JOINS[op]]()
                 return self.apply(layer, None, operands, frame, span, places=(left, right))
@@ -309,7 +315,10 @@ class Chains:
         frame.used.add(call.name)  # what was meant by it is not unused
         at = self.evaluator(frame)
         shared = (name for name, v in frame.scope.items() if isinstance(v, SharedValue))
-        help = at.near(call.name, LAYERS, (SPLIT,), frame.home.blocks, shared)
+        if call.name in frame.home.nets:
+            help = "make its body a block, which both nets can use: block Name: x -> y { … }"
+            return at.fail("E0202", f"`{call.name}` is a net, and no layer", call.name_span, help=help)
+        help = known_as(call.name, LAYERS) or at.near(call.name, LAYERS, (SPLIT,), frame.home.blocks, shared)
         return at.fail("E0202", f"unknown layer `{call.name}`", call.name_span, help=help)
 
     def apply(

@@ -109,7 +109,7 @@ def _home(
     report: Report,
 ) -> Home:
     """What a file defines and imports."""
-    home = Home()
+    home = Home(nets=frozenset(item.name.id for item in file.items if isinstance(item, ast.Net)))
     seen: dict[str, ast.Ident] = {}
     for item in file.items:
         match item:

@@ -25,6 +25,7 @@ class Home:
 
     blocks: dict[str, Definition] = field(default_factory=dict[str, "Definition"])
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    nets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

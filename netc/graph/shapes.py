@@ -66,6 +66,12 @@ def _new_symbols(t: ast.TypeExpr, at: Evaluator) -> list[Symbol]:
 
 
 def _size(e: ast.Expr, at: Evaluator) -> Size:
+    if isinstance(e, ast.Name) and e.id not in at.scope:
+        help = (
+            at.near(e.id, at.scope)
+            or f"a size that is left open has a capital name: {e.id[:1].upper()}{e.id[1:]}"
+        )
+        raise at.fail("E0201", f"unknown size `{e.id}`", e.span, help=help)
     size: Any = at(e)
     if isinstance(size, Form):
         return size

@@ -126,7 +126,10 @@ def said(value: Any) -> str:
         return "a list"
     if (items := as_tuple(value)) is not None:
         return f"({', '.join(map(said, items))})"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        shown = f"{value:g}"
+        return f"{shown}.0" if shown.lstrip("-").isdigit() else shown  # 3.0 is no int
+    return str(value)
 
 
 def integer(*, at_least: int = 0, default: Any = MISSING, default_text: str = "") -> Any:
@@ -154,15 +157,19 @@ def number(
     open_low: bool = False,
     closed_high: bool = False,
     default_text: str = "",
+    else_say: str = "",
 ) -> Any:
-    """A number from `low` to `high`; `low` is exclusive where `open_low`, `high` unless `closed_high`."""
+    """A number from `low` to `high`; `low` is exclusive where `open_low`, `high` unless `closed_high`.
+
+    `else_say` is what the message of another number ends with.
+    """
 
     def convert(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ArgumentError(f"takes a number, not {said(value)}")
         above = low < value if open_low else low <= value
         if not (above and (value <= high if closed_high else value < high)):
-            raise ArgumentError(f"is {said(value)}, and must be {bounds}")
+            raise ArgumentError(f"is {said(value)}, and must be {bounds}{else_say}")
         return float(value)
 
     first = f"greater than {low:g}" if open_low else f"at least {low:g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from math import gcd, isqrt
 from typing import Any, ClassVar, Final, Literal, TypeVar
@@ -10,7 +11,7 @@ from netc.ir.builder import Builder
 from netc.layers.args import LARGEST, Argument, Known, arguments, written
 from netc.ops.primitive import Value
 from netc.ops.windows import Padding, Pair, Sizes, reach, same_padding
-from netc.sizes import Size, Undecided, at_least, lowest, symbols
+from netc.sizes import Size, Undecided, at_least, lowest, symbols, value
 from netc.types import TensorType, logical
 
 SIDES: Final = ("height", "width")
@@ -204,6 +205,20 @@ def _first_symbol(size: Size) -> str:
     return min(symbol.name for symbol in symbols(size))
 
 
+def _say_at_least(size: Size, wanted: int) -> str:
+    """The `where` clause that makes a symbolic size large enough: by bisection, for sizes never fall."""
+    symbol = min(symbols(size), key=lambda s: s.name)
+    first = {s.name: s.first() for s in symbols(size)}
+
+    def enough(steps: int) -> bool:
+        return value(size, {**first, symbol.name: first[symbol.name] + steps * symbol.modulus}) >= wanted
+
+    steps = bisect_left(range(LARGEST // symbol.modulus), True, key=enough)
+    return (
+        f"say how large it is at least: where {symbol.name} >= {first[symbol.name] + steps * symbol.modulus}"
+    )
+
+
 def need_window(
     kind: str, size: Sizes, kernel: Pair, pad: Padding, dilation: Pair, over: Pair = (0, 0)
 ) -> None:
@@ -216,7 +231,7 @@ def need_window(
                     f"the window of `{kind}` is {reach(k, d)} in {side}, and its input of {i} can be as small as "
                     f"{lowest(i)}",
                     "kernel",
-                    f"say how large it is at least: where {_first_symbol(i)} >= …",
+                    _say_at_least(i, reach(k, d) - sum(p)),
                 )
             continue
         if reach(k, d) > i + sum(p) + o:

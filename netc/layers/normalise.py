@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 from netc import ops
 from netc.ir.builder import Builder
@@ -15,6 +15,12 @@ from netc.types import N, TensorType
 
 _INF = float("inf")
 _MAP = TensorType((N, 6, 4, 5))
+
+
+def _eps(default: float) -> Any:
+    """What keeps a square root from zero.  It is small: a number from 1 on is taken for one of channels."""
+    no_channels = "; the number of channels is that of what flows in"
+    return number(low=0, high=1, default=default, open_low=True, else_say=no_channels)
 
 
 @layer("bn")
@@ -29,7 +35,7 @@ class BatchNorm(Layer):
     Source: Ioffe and Szegedy, 2015.
     """
 
-    eps: float = number(low=0, high=float("inf"), default=1e-5, open_low=True)
+    eps: float = _eps(1e-5)
     momentum: float = number(low=0, high=1, default=0.1)
     affine: bool = boolean(default=True)
     scale: bool = boolean(default=True)
@@ -82,7 +88,7 @@ class LayerNorm(Layer):
     affine: Literal["channel", "feature", "scalar", "none"] = word(
         "channel", "feature", "scalar", "none", default="channel"
     )
-    eps: float = number(low=0, high=_INF, default=1e-5, open_low=True)
+    eps: float = _eps(1e-5)
 
     examples = (
         ("ln", (_MAP,)),
@@ -140,7 +146,7 @@ class GroupNorm(Layer):
     """
 
     groups: int = integer(at_least=1)
-    eps: float = number(low=0, high=_INF, default=1e-5, open_low=True)
+    eps: float = _eps(1e-5)
     affine: bool = boolean(default=True)
 
     examples = (
@@ -174,7 +180,7 @@ class InstanceNorm(Layer):
     Source: Ulyanov, Vedaldi and Lempitsky, 2016.
     """
 
-    eps: float = number(low=0, high=_INF, default=1e-5, open_low=True)
+    eps: float = _eps(1e-5)
     affine: bool = boolean(default=False)
 
     examples = (("instance_norm", (_MAP,)), ("instance_norm(affine=true)", (_MAP,)))
@@ -227,7 +233,7 @@ class L2Norm(Layer):
     Source: Liu, Rabinovich and Berg, ParseNet, 2015.
     """
 
-    eps: float = number(low=0, high=_INF, default=1e-12, open_low=True)
+    eps: float = _eps(1e-12)
 
     examples = (("l2norm", (TensorType((N, 7)),)), ("l2norm", (_MAP,)), ("l2norm(eps=2)", (_MAP,)))
 

@@ -27,7 +27,8 @@ _INSTEAD = {
     ";": "write one statement a line",
     "\\": "a line end inside brackets needs no `\\`",
     "^": "there are no powers: write the product", "~": "write `not`", "@": "write a block, or a layer",
-    "$": "a setting is used by its name alone", "?": "write `if condition { layers } else { layers }`",
+    "$": "a setting is used by its name alone",
+    "?": "a size that is left open is a capital name, `[N, 3, H, W]`; a choice is `if … { layers } else { layers }`",
 }  # fmt: skip
 
 
@@ -294,6 +295,15 @@ def _arrow(c: Context) -> Diagnostic | None:
     return c.error("E0102", f"expected `->` before `{here}`", f"layers are joined by `->`: `… -> {here}`")
 
 
+def _sum(c: Context) -> Diagnostic | None:
+    """A tensor that is joined to what comes out of a layer."""
+    joins = c.token.type in ("PLUS", "MINUS") and c.where in ("net", "block") and c.has("_ARROW")
+    if not joins or "_ARROW" not in c.accepts:
+        return None
+    help_ = f"give what flows here a name, and join it on the next line: `y = a {c.token.text} x`"
+    return c.error("E0101", f"`{c.token.text}` joins tensors, and stands left of all arrows", help_)
+
+
 def _equals(c: Context) -> Diagnostic | None:
     """A statement that gives its result no name."""
     if c.where == "train" and c.at == 1 and c.token.type in ("EQUAL", "COLON"):
@@ -342,12 +352,17 @@ def _sign(c: Context) -> Diagnostic | None:
     before = c.before
     clings = before and before.type == "NAME" and (before.line, before.end) == c.token[2:]
     if before and clings and c.token.type in ("LSQB", "LBRACE") and "LPAR" in c.accepts:
+        if c.token.type == "LSQB" and c.where in ("net", "block") and c.has("EQUAL") and not c.has("_ARROW"):
+            help_ = "`a, b = x -> split(2)` cuts a tensor in parts, and `x -> slice(C, 0, 1)` takes one out"
+            return c.error(
+                "E0115", f"`{_cut(before.text)}` has no index: names are given, not counted", help_
+            )
         return c.error("E0115", f"the arguments of `{_cut(before.text)}` stand in `( )`")
     return None
 
 
 _CASES = (
-    _wrong_number, _reserved, _first_word, _sign, _comparison, _python, _target, _arrow, _equals, _inside, _end,
+    _wrong_number, _reserved, _first_word, _sign, _comparison, _python, _target, _arrow, _sum, _equals, _inside, _end,
 )  # fmt: skip
 
 

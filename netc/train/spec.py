@@ -10,11 +10,13 @@ from netc.errors import Diagnostic, Note, Report, Span
 from netc.graph.bind import bind_fields, bind_layer, bind_rule
 from netc.graph.evaluate import Evaluator, Failed
 from netc.graph.expansion import expansion
+from netc.graph.hints import known_as
 from netc.graph.model import Graph
 from netc.graph.names import dotted
 from netc.graph.shapes import tensor_type
 from netc.layers import LAYERS, ArgumentError, Layer, LayerError, loss
 from netc.layers.activation import Sigmoid, Softmax
+from netc.layers.args import LARGEST
 from netc.layers.initial import Glorot, Initial
 from netc.syntax import ast
 from netc.train.augment import AUGMENTATIONS, Augmentation
@@ -193,8 +195,8 @@ class _Reader:
 
     def _count(self, key: str, e: ast.Expr, least: int) -> int:
         value = self.at(e)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
-            raise self.at.fail("E0207", f"`{key}` takes an int of at least {least}", e.span)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST:
+            raise self.at.fail("E0207", f"`{key}` takes an int from {least} to {LARGEST}", e.span)
         return value
 
     def _kind(self, e: ast.Expr | ast.Step, kinds: Mapping[str, type[S]], what: str) -> S:
@@ -268,7 +270,11 @@ class _Reader:
             )
         losses = [k for k, cls in LAYERS.items() if cls.loss]
         if step.name not in losses:
-            help = self.at.near(step.name, losses) or f"there are {', '.join(losses)}"
+            help = (
+                known_as(step.name, losses)
+                or self.at.near(step.name, losses)
+                or f"there are {', '.join(losses)}"
+            )
             raise self.at.fail("E0202", f"unknown loss `{step.name}`", step.name_span, help=help)
         layer = bind_layer(step.name, step, self.at)
         names, types = self._operands(s.chain.source)

@@ -104,6 +104,7 @@ def test_check_as_sarif(netc: Command) -> None:
     place = first["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "a%20bad%20one.net"
     assert place["region"] == {"startLine": 3, "startColumn": 12, "endLine": 3, "endColumn": 17}
+    assert first["properties"] == {"trace": ["A.y"]}
     assert second["relatedLocations"][0]["message"]["text"] == "first defined here"
 
 

@@ -20,14 +20,16 @@ from netc.train.settings import METRICS, OPTIMIZERS, SCHEDULES, STOPS
 from netc.train.sources import SOURCES
 from tests.command import CHECKOUT, Command
 
-# Several files, unreadable ones, or ones too large for a page; test_messages.py, test_parse.py have cases of them.
-WITHOUT_EXAMPLE = {"E0801", "E0802", "E0803", "E0804", "E0807", "E0821", "E0823", "E0824"}
+# Unreadable files, or ones too large for a page: in words; test_messages.py, test_parse.py have cases of them.
+WITHOUT_EXAMPLE = {"E0801", "E0802", "E0803", "E0804", "E0807", "E0824"}
 
 
 def codes(text: str) -> list[str]:
-    """All that `netc check` finds in a text."""
+    """All that `netc check` finds in a text, or in the last of several that begin with `# name.net`."""
+    parts = re.split(r"^# (\w+\.net)\n", text, flags=re.MULTILINE)
+    others = dict(zip(parts[1:-2:2], parts[2:-2:2], strict=True))
     try:
-        loaded = load_text(text)
+        loaded = load_text(parts[-1], imports=others) if others else load_text(text)
     except NetError as error:
         return [d.code for d in error.diagnostics]
     if loaded.diagnostics:
@@ -44,8 +46,21 @@ def test_an_example_has_its_mistake_and_its_mend_mends_it(code: str) -> None:
     assert codes(page.right) == []
 
 
-def test_only_what_no_single_file_shows_has_no_example() -> None:
+def test_only_what_no_file_shows_has_its_example_and_its_mend_in_words() -> None:
     assert {c for c, p in code_pages().items() if not p.wrong} == WITHOUT_EXAMPLE
+    for code, page in code_pages().items():
+        assert bool(page.shown) == bool(page.remedy) == (code in WITHOUT_EXAMPLE)
+        assert all(f"\n{part}\n  " in page.text() for part in ("Example", "Mend", "Source"))
+
+
+@pytest.mark.parametrize("code", code_pages())
+def test_every_code_has_its_source_and_the_pages_it_names_are_there(code: str) -> None:
+    page = code_pages()[code]
+    assert page.sources
+    names = {n for topic in topics() for n in topic.names} | pages().keys()
+    for source in page.sources:
+        assert all(name in names for name in re.findall(r"`netc explain (\S+)`", source))
+        assert re.search(r"\b(19|20)\d\d\b|`netc explain", source)
 
 
 def test_every_code_of_the_source_has_a_page_and_no_other() -> None:
@@ -77,10 +92,8 @@ def test_the_example_of_a_page_is_right(name: str) -> None:
 @pytest.mark.parametrize("topic", topics(), ids=lambda t: t.names[0])
 def test_the_example_of_a_topic_is_right_and_formatted(topic: Topic) -> None:
     assert topic.about
-    if topic.example:  # what an import needs is another file
-        assert codes(topic.example) == []
-    else:
-        assert "import" in topic.names
+    assert topic.example
+    assert codes(topic.example) == []
 
 
 def test_every_word_of_the_language_has_a_page(netc: Command) -> None:

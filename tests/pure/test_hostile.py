@@ -427,3 +427,14 @@ def test_a_pipe_is_refused_and_nobody_waits_for_it(tmp_path: Path) -> None:
     done = run(tmp_path / "root", "check", "main.net")
     assert done.returncode == 1
     assert re.findall(r"^error\[(E\d+)\]", done.stderr, re.MULTILINE) == ["E0825"]
+
+
+def test_a_net_with_a_name_of_50000_letters_is_drawn_into_a_file_that_can_be_made(tmp_path: Path) -> None:
+    name = "n" * 50_000
+    written(Case("a long name", net("  y = x -> relu").replace("net A", f"net {name}")), tmp_path / "root")
+    done = run(tmp_path / "root", "draw", "main.net")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "root" / f"{name[:100]}.svg").exists()
+    done = run(tmp_path / "root", "draw", "main.net", "-o", f"{name}.svg")
+    assert done.returncode == 2
+    assert len(done.stderr) < 1000

@@ -362,6 +362,36 @@ def test_a_layer_behind_a_mistake_is_asked_for(
     assert "E0302" in done.err
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--net", "A", "--explain", "zz"), "error: there is no layer `zz`; the report names them all\n"),
+        (("--net", "A", "--rf", "zz[0,0]"), "error: there is no layer `zz`; the report names them all\n"),
+        (("--net", "A", "--rf", "c1[99,0]"), "error: "),
+        (("--explain", "zz"), ", or it stands behind a mistake\n"),
+    ],
+)
+def test_only_what_may_stand_behind_a_mistake_is_said_to(
+    option: tuple[str, ...], said: str, netc: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.net"
+    right = "net A {\n  input x: [N, 3, 8, 8]\n  y = x -> c1: conv(4, 3)\n  output y\n}\n"
+    file.write_text(right + right.replace("net A", "net B").replace("conv(4, 3)", "conv(4, 9)"))
+    done = netc("report", file, *option)
+    assert done.code == 1
+    assert said in done.err
+    assert ("behind a mistake" in done.err) == ("behind a mistake" in said)
+    assert "E0302" in done.err
+
+
+def test_a_block_is_asked_for_and_its_layers_are_named(netc: Command) -> None:
+    done = netc("report", "resnet", "--net", "ResNet34", "--explain", "basic1")
+    assert done.code == 2
+    assert "`basic1` is a block, and its layers are `basic1." in done.err
+    done = netc("report", "resnet", "--net", "ResNet34", "--explain", "basic1.cnv1")
+    assert "did you mean `basic1.conv1`?" in done.err
+
+
 def test_a_net_that_gives_whole_numbers_has_nothing_to_train(netc: Command, tmp_path: Path) -> None:
     file = tmp_path / "a.net"
     file.write_text("net A {\n  input x: int[N, 6]\n  y = x -> relu\n  output y\n}\n")
