@@ -22,7 +22,7 @@ from netc.graph.frame import (
 )
 from netc.graph.hints import known_as, of_operand
 from netc.graph.model import PLAIN, Node, Scope
-from netc.graph.names import asks_for_a_size, calls
+from netc.graph.names import asks_for_a_size, calls, mentioned
 from netc.graph.shared import SharedValue, define_shared, share
 from netc.graph.split import SPLIT, bind_split, parts
 from netc.graph.told import check_operands, located, other_count, reasons, written
@@ -92,6 +92,7 @@ class Chains:
         try:
             flow = self.source(chain.source, frame)
         except Failed:
+            frame.used |= mentioned(chain.source)  # what is wrong was to be read
             self.look_on(chain.steps, frame)
             raise
         return self.steps(chain.steps, flow, frame)
@@ -118,8 +119,7 @@ class Chains:
                 return [self.single(item, frame) for item in items]
             case ast.Binary(op, left, right, span) if op in JOINS:
                 for side in (left, right):
-                    if help := of_operand(side):
-                        frame.used.update(e.id for e in (left, right) if isinstance(e, ast.Name))
+                    if help := of_operand(op, side):
                         what = "a layer" if isinstance(side, ast.Call) else "a number"
                         raise at.fail("E0209", f"`{op}` joins tensors, not {what}", side.span, help=help)
                 operands = [self.single(left, frame), self.single(right, frame)]
@@ -129,7 +129,6 @@ class Chains:
                 help = f"`x -> {name}(…)` sends the tensor x through it"
                 raise at.fail("E0209", "a chain begins with a tensor, not with a layer", span, help=help)
             case ast.Binary(op, left, right, span):
-                frame.used.update(e.id for e in (left, right) if isinstance(e, ast.Name))
                 help = "tensors are joined by +, - and *, and numbers scale by a layer with given weights"
                 raise at.fail("E0209", f"`{op}` joins no tensors", span, help=help)
             case _:

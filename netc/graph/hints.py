@@ -40,10 +40,12 @@ def known_as(name: str, among: Container[str]) -> str:
     return f"netc calls it `{found}`" if found and found in among else ""
 
 
-def of_operand(e: ast.Expr) -> str:
+def of_operand(op: str, e: ast.Expr) -> str:
     """The fix where an operand of a sum or a product is no tensor."""
     if isinstance(e, ast.Call):
         return f"give the branch a name on a line of its own, `a = x -> {e.name}(…)`, and join the names: `y = a + x`"
+    if isinstance(e, ast.Number) and op != "*":
+        return "tensors are joined by +, - and *, and numbers scale by a layer with given weights"
     if isinstance(e, ast.Number):
         fixed = f"depthwise(1, weight=[[{e.text}]], bias=false, frozen=true)"
         return f"a layer scales, not a number: `x -> {fixed}` multiplies a map by {e.text}"

@@ -33,6 +33,7 @@ _ITEM = {
     "FROM": ("STRING",),
 }
 ITEMS = frozenset(_ITEM)  # words that begin what stands at the top level
+_LAYER_WORDS = frozenset({"IF", "FOR"})
 # A line that ends in one of these goes on, the writer thought.
 _DANGLING = frozenset(
     {"_ARROW", "EQUAL", "COMMA", "PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "COMPARE", "AND", "OR", "NOT"}
@@ -81,6 +82,8 @@ class Splitter:
                     self.at += 1
                     self.header = None
                     out.append(Line("close", [token, _line_end(token)], False))
+            elif self.header is not None and token.type in _LAYER_WORDS and self.first(self.at):
+                out.append(self._layer_alone(token))
             else:
                 out.append(_Statement(self).line())
 
@@ -119,6 +122,22 @@ class Splitter:
         while not (self.tokens[self.at].type == "_NL" and depth <= 0):
             kind = self.tokens[self.at].type
             if kind == "$END" or (kind == "RBRACE" and depth == 0):
+                break
+            depth += {"LBRACE": 1, "RBRACE": -1}.get(kind, 0)
+            self.at += 1
+        tokens = [t for t in self.tokens[start : self.at] if t.type != "_NL"]
+        return Line("statement", [*tokens, _line_end(tokens[-1])], True)
+
+    def _layer_alone(self, token: Token) -> Line:
+        """An `if` or `for` around statements, with all that it holds: in other languages it stands there."""
+        help_ = f"it chooses or repeats layers, not statements: y = x -> {token.text} … {{ … }}"
+        self.error("E0101", f"`{token.text}` is a layer, and needs a tensor before it", token, help_)
+        start, depth = self.at, 0
+        while (kind := self.tokens[self.at].type) != "$END":
+            ends = kind == "_NL" and self.tokens[self.at + 1].type != "ELSE"
+            if depth <= 0 and (ends or kind == "RBRACE"):
+                break
+            if self.at > start and self._begins_outer(self.tokens[self.at]):
                 break
             depth += {"LBRACE": 1, "RBRACE": -1}.get(kind, 0)
             self.at += 1

@@ -171,6 +171,10 @@ class _Parser:
 
 def _defined(tokens: Sequence[Token]) -> frozenset[str]:
     """The names that a line which did not parse seems to define: its first ones, and those before a colon."""
+    if tokens[0].type in ("IF", "FOR"):  # statements stand in it
+        return frozenset(
+            t.text for t, after in pairwise(tokens) if t.type == "NAME" and after.type == "EQUAL"
+        )
     names: set[str] = set()
     leading = True
     if tokens[0].text == "target":  # a word like others to the scanner

@@ -112,7 +112,9 @@ def compiled(net: str, optimizer: str) -> Compiled:
 
 
 def batches(net: Compiled, dtype: Any) -> list[tuple[Any, Any]]:
-    rng = np.random.default_rng(5)
+    # Where an activation comes within rounding of a kink of relu or maxpool, rightly rounded runs part.  With this
+    # seed none does: twelve runs in PyTorch with weights disturbed by 1e-7 keep the losses to 5e-7.
+    rng = np.random.default_rng(6)
     shape, classes = net.graph.inputs[0].type.shape[1:], net.graph.node("logits").type.shape[1]
     return [
         (rng.standard_normal((8, *shape)).astype(dtype), rng.integers(0, classes, 8)) for _ in range(STEPS)
@@ -158,8 +160,8 @@ def test_float64_follows_pytorch(net: str, optimizer: str) -> None:
         assert not np.array_equal(w, start[name]), f"{name} has not moved"
 
 
-#: In float32 both round, each in its own order: losses to four digits, weights to a thousandth of their change.
-LOSS, WEIGHTS = 1e-4, 1e-3
+#: In float32 both round, each in its own order: losses to five digits, weights to a thousandth of their change.
+LOSS, WEIGHTS = 1e-5, 1e-3
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

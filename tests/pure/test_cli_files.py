@@ -335,7 +335,7 @@ error[E0203]: the file has no setting `batch`
         (
             "train.batch=0",
             """\
-error[E0207]: `batch` takes an int of at least 1
+error[E0207]: `batch` takes an int from 1 to 2147483647
  --> <command line>:1:19
 1 | --set train.batch=0
   |                   ^

@@ -23,6 +23,7 @@ SEVERAL = {
     "four-mistakes": 4,
     "words-after-a-mistake": 3,
     "target-after-a-mistake": 1,
+    "used-in-a-mistake": 4,
 }  # mistakes in one file
 
 
