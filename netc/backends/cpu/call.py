@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from netc.backends.cpu.emit import Kernel
 from netc.ir.program import Equation
 from netc.ops.primitive import Value
 from netc.types import Math
@@ -17,7 +18,7 @@ class Call:
     more.
     """
 
-    kernel: Any  # a compiled function of Numba
+    kernel: Kernel
     extent: int
     args: tuple[Any, ...]
     work: int

@@ -9,6 +9,7 @@ from netc.backends.cpu import winograd
 from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
+from netc.backends.cpu.target import TALL, VECTOR_BYTES
 from netc.backends.cpu.threads import WORTH
 
 BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in the second-level cache
@@ -32,12 +33,12 @@ def dot(b: Bound) -> list[Call]:
         strip = 4096 // size  # of a row: what is added to stays in the first-level cache
         return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]
     b_step, b_column = (1, depth) if tb else (n, 1)
-    width = 2 * (k.VECTOR_BYTES // size)
+    width = 2 * (VECTOR_BYTES // size)
     panels = -(-n // width)
-    blocks = -(-m // (BLOCK * k.TALL))
-    if panels < 4 * b.threads and m >= 4 * b.threads * k.TALL:
+    blocks = -(-m // (BLOCK * TALL))
+    if panels < 4 * b.threads and m >= 4 * b.threads * TALL:
         blocks = max(blocks, b.threads)
-    rows = -(-m // (blocks * k.TALL)) * k.TALL
+    rows = -(-m // (blocks * TALL)) * TALL
     packs = int(panels >= 8 and (depth >= 128 or not ta))
     sizes = (m, n, depth, a_row, a_step, b_step, b_column, min(m, rows), packs)
     return [Call(k.dot, panels * -(-m // rows), (*arrays, *sizes), b.work)]
@@ -109,7 +110,7 @@ def _products(b: Bound, grids: list[Grid], rows: int, cols: int, steps: tuple[in
     wt = b.inputs[1]
     (out,) = b.outputs
     k = kernels("conv")
-    groups, lanes = _groups(b), 2 * (k.VECTOR_BYTES // out.itemsize)
+    groups, lanes = _groups(b), 2 * (VECTOR_BYTES // out.itemsize)
     panels = groups * -(-cols // lanes)
     of_tap = panels * rows * lanes
     window = b.shape(1)[1]
@@ -195,7 +196,7 @@ def conv_weights(b: Bound) -> list[Call]:
         return _depthwise_weights(b, grid)
     source, layout, padded = _source(b, grid)
     taps, run = grid.stretches(grid.cols.extent if padded else source[2], source[3], groups)
-    lanes = 2 * (k.VECTOR_BYTES // out.itemsize)
+    lanes = 2 * (VECTOR_BYTES // out.itemsize)
     units = groups * -(-(kk // groups) // lanes) * len(taps)
     parts = 1 if b.threads == 1 or b.work < WORTH or units >= 4 * b.threads else min(4 * b.threads, n * ho)
     joined = not padded and source[1:3] == (ho, wo) and grid.rows.step == grid.cols.step == 1

@@ -206,17 +206,33 @@ def _trampoline(name: str, pattern: str) -> str:
     return "\n".join(lines)
 
 
+def loaded(symbol: str, code: bytes) -> int:
+    """The address of a symbol of an object file.
+
+    Each has an engine of its own: an engine that has a function of that name already would let the file call that one,
+    compiled beside something else, and results would depend in their last bits on what was loaded before.
+    """
+    engine = _engine("")
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine.get_function_address(symbol)
+
+
 def _compiled(text: str, names: Sequence[str]) -> list[int]:
+    engine = _engine(text)
+    engine.finalize_object()
+    return [engine.get_function_address(name) for name in names]
+
+
+def _engine(text: str) -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     module = llvm.parse_assembly(text)
     module.verify()
-    engine = llvm.create_mcjit_compiler(
-        module, llvm.Target.from_default_triple().create_target_machine(opt=1)
-    )
-    engine.finalize_object()
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=1)
+    engine = llvm.create_mcjit_compiler(module, machine)
     _engines.append(engine)
-    return [engine.get_function_address(name) for name in names]
+    return engine
 
 
 # ---- From a call's arguments to a block of words ----------------------------------------------------------
@@ -244,9 +260,3 @@ def words_of(args: Sequence[Any]) -> tuple[str, NDArray[np.int64]]:
             pattern += "w"
             words.append(int(x))
     return "".join(pattern), np.array(words, np.int64)
-
-
-def address(kernel: Any, signature: tuple[Any, ...]) -> int:
-    """Where the machine code of a compiled kernel begins."""
-    compiled = kernel.overloads[signature]
-    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)

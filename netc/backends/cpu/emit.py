@@ -1,9 +1,8 @@
 """Kernel sources become files whose names are hashes of all that their machine code depends on.
 
-Numba caches compiled code beside the file it came from and does not see changes in flags, globals, callees or
-intrinsics.  So each kernel file is whole: what it imports from this folder is pasted into it.  Its name
-hashes its text, the versions of Numba, llvmlite and Python, and the processor, so an entry is either right or
-never looked at.
+Each kernel file is whole: what it imports from this folder is pasted into it, flags and intrinsics included.  Its name
+hashes its text, the versions of Numba, llvmlite and Python, and the processor, so what is kept under that name is
+either right or never looked at.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ import stat
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -26,24 +27,41 @@ from typing import Final
 from netc.cache import cache_dir, tell_unusable, write_atomically
 
 _HOME: Final = "netc.backends.cpu."
-_loaded: dict[str, ModuleType] = {}
 _lock = threading.Lock()
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The whole text of a kernel file.  `source.name` is its kernel of that name."""
+
+    stem: str  # of the file's name
+    text: str = field(repr=False, compare=False)  # the stem holds its hash
+
+    def __getattr__(self, name: str) -> Kernel:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Kernel(self, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A function of a kernel file, which nobody may have compiled yet."""
+
+    source: Source
+    name: str
+
+
 @cache
-def kernels(name: str) -> ModuleType:
-    """The compiled form of `netc/backends/cpu/kernels/<name>.py`."""
+def kernels(name: str) -> Source:
+    """The kernels of `netc/backends/cpu/kernels/<name>.py`."""
     return load(name, (Path(__file__).parent / "kernels" / f"{name}.py").read_text("utf-8"))
 
 
-def load(name: str, text: str) -> ModuleType:
-    """A module with this text, from the cache; `name` is only for readers.  Compiled at the first call."""
+@cache
+def load(name: str, text: str) -> Source:
+    """The kernels of this text; `name` is only for readers."""
     whole = pasted(text)
-    stem = f"{name}_{digest(whole)}"
-    with _lock:
-        if stem not in _loaded:
-            _loaded[stem] = import_file(_written(stem, whole))
-        return _loaded[stem]
+    return Source(f"{name}_{digest(whole)}", whole)
 
 
 def pasted(text: str, seen: set[str] | None = None) -> str:
@@ -86,19 +104,28 @@ def machine() -> tuple[str, ...]:
     return (*versions, sys.version, platform.machine(), CPU_NAME, CPU_FEATURES)
 
 
-def _written(stem: str, text: str) -> Path:
-    """The file, in the cache or, where that cannot be used, in a folder of this process."""
-    for folder in (_cache_folder, _private_folder):
+def folders() -> Iterator[Path]:
+    """Where kernels are kept: in the cache, and where that cannot be used in a folder of this process."""
+    try:
+        yield _cache_folder()
+    except OSError as error:
+        tell_unusable(error)
+    yield _private_folder()
+
+
+def written(source: Source) -> Path:
+    """The file of the source, for Numba to compile and for readers.
+
+    Raises OSError where no folder can be written.
+    """
+    for folder in folders():
+        path = folder / f"{source.stem}.py"
         try:
-            path = folder() / f"{stem}.py"
-            # Numba asks for the file's time, so one that is right already must not be written again.
-            if not path.exists() or path.read_text("utf-8") != text:
-                write_atomically(path, text.encode())
-            _must_be_writable(path.parent)
+            if not path.exists() or path.read_text("utf-8") != source.text:
+                write_atomically(path, source.text.encode())
             return path
         except OSError as error:
-            if folder is _cache_folder:
-                tell_unusable(error)
+            tell_unusable(error)
     raise OSError("neither the cache folder nor the temporary folder can be written")
 
 
@@ -110,14 +137,6 @@ def _cache_folder() -> Path:
     return folder
 
 
-def _must_be_writable(folder: Path) -> None:
-    """Numba caches into `__pycache__`; where it cannot, it refuses to compile at all."""
-    beside = folder / "__pycache__"
-    beside.mkdir(mode=0o700, exist_ok=True)
-    with tempfile.TemporaryFile(dir=beside):
-        pass
-
-
 @cache
 def _temporary() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="netc-kernels-")  # mode 0700, removed when the process ends
@@ -127,13 +146,15 @@ def _private_folder() -> Path:
     return Path(_temporary().name)
 
 
-def import_file(path: Path) -> ModuleType:
-    """Runs a file of kernels as a module, in `sys.modules`, where Numba looks for the functions it loads."""
+def imported(path: Path) -> ModuleType:
+    """The file of a source, run as a module: its kernels are functions of Numba."""
     name = f"netc_kernels_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    with _lock:
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            sys.modules[name] = module
+        return sys.modules[name]

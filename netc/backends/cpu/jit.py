@@ -10,11 +10,13 @@ nothing is assumed about infinities and NaN, so that a NaN stays one.
 
 from numba import njit
 
-_FLAGS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
-_INNER = {**_FLAGS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # a tenth less to compile
+# The driver calls a kernel's machine code; Python calls none, so what Python would call is not made.
+_FLAGS = {
+    "nogil": True, "error_model": "numpy", "boundscheck": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+}  # fmt: skip
 _REORDER = {"reassoc", "contract", "nsz", "arcp"}
 
-kernel = njit(cache=True, fastmath=_REORDER, **_FLAGS)  # called from Python, cached on disk
-helper = njit(fastmath=_REORDER, **_INNER)  # called from kernels
-inlined = njit(fastmath=_REORDER, forceinline=True, **_INNER)  # helpers whose constants their callers decide
-exact = njit(fastmath={"contract"}, **_INNER)  # helpers whose order of operations is their precision
+kernel = njit(fastmath=_REORDER, **_FLAGS)  # called by the driver
+helper = njit(fastmath=_REORDER, **_FLAGS)  # called from kernels
+inlined = njit(fastmath=_REORDER, forceinline=True, **_FLAGS)  # helpers whose constants their callers decide
+exact = njit(fastmath={"contract"}, **_FLAGS)  # helpers whose order of operations is their precision

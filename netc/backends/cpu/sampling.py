@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from netc.backends.cpu.blocks import TABLE_STRIP
 from netc.backends.cpu.call import Bound, Call
 from netc.backends.cpu.emit import kernels
 from netc.ops.sampling import Table, table
@@ -42,4 +43,4 @@ def lookup_grad(b: Bound) -> list[Call]:
     """Strips of channels in parallel, so that each row's sum has one order."""
     count, c = b.out()
     k = kernels("resample")
-    return [Call(k.lookup_grad, -(-c // k.STRIP), (*b.inputs, *b.outputs, count, c), b.work)]
+    return [Call(k.lookup_grad, -(-c // TABLE_STRIP), (*b.inputs, *b.outputs, count, c), b.work)]

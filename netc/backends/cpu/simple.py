@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.backends.cpu.blocks import ROWS, STRIP, TURNED
 from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.emit import kernels
 from netc.ops.pool import window_sizes
@@ -79,7 +80,7 @@ def sum_to(b: Bound) -> list[Call]:
     k = kernels("reduce")
     if inner == 1:
         return [Call(k.last, outer, (*b.inputs, *b.outputs, rows), b.work)]
-    strips = -(-inner // k.STRIP)
+    strips = -(-inner // STRIP)
     return [Call(k.middle, outer * strips, (*b.inputs, *b.outputs, rows, inner), b.work)]
 
 
@@ -107,7 +108,7 @@ def moments(b: Bound) -> list[Call]:
     """Blocks of rows in parallel, of a size that follows from the shape alone; then their moments become one."""
     rows, c = _rows(b.shape(0))
     k = kernels("reduce")
-    block = min(max(-(-rows // 32), 16), k.ROWS)
+    block = min(max(-(-rows // 32), 16), ROWS)
     parts = -(-rows // block)
     partial = Borrow(parts * 2 * c, b.outputs[0].dtype)
     blocks = Call(k.moments, parts, (*b.inputs, partial, rows, block, c), b.work)
@@ -126,9 +127,7 @@ def batch_norm_grad(b: Bound) -> list[Call]:
     k = kernels("reduce")
     x, gamma, mean, var, g = b.inputs
     dx, dgamma, dbeta = b.outputs
-    sums = Call(
-        k.batch_norm_sums, -(-c // k.STRIP), (x, mean, var, g, dgamma, dbeta, _eps(b), rows, c), b.work
-    )
+    sums = Call(k.batch_norm_sums, -(-c // STRIP), (x, mean, var, g, dgamma, dbeta, _eps(b), rows, c), b.work)
     data = Call(
         k.batch_norm_data, rows, (x, gamma, mean, var, g, dx, dgamma, dbeta, _eps(b), rows, c), b.work
     )
@@ -175,7 +174,7 @@ def swap(b: Bound) -> list[Call]:
     k = kernels("move")
     if inner > 1:
         return [Call(k.swap_rows, batch * q, (*b.inputs, *b.outputs, p, q, inner), b.work)]
-    return [Call(k.swap, batch * -(-q // k.TILE), (*b.inputs, *b.outputs, p, q), b.work)]
+    return [Call(k.swap, batch * -(-q // TURNED), (*b.inputs, *b.outputs, p, q), b.work)]
 
 
 def concat(b: Bound) -> list[Call]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from netc.backends.cpu.ahead import compile_ahead, kinds
+from netc.backends.cpu.ahead import compile_ahead
 from netc.backends.cpu.call import Borrow, Call
-from netc.backends.cpu.driver import LINE, SHARED, WAIT, address, trampolines, words_of
+from netc.backends.cpu.driver import LINE, SHARED, WAIT, loaded, trampolines, words_of
+from netc.backends.cpu.emit import Kernel
+from netc.backends.cpu.store import Kind, kinds, machine_code, tell_llvm_numbas_names
 from netc.backends.cpu.threads import WAKING, WORTH, run
+
+_addresses: dict[tuple[Kernel, tuple[Kind, ...]], int] = {}
+_lock = threading.Lock()
 
 
 class Table:
@@ -18,8 +24,9 @@ class Table:
 
     def __init__(self, calls: Sequence[Call], scratch: Any, threads: int) -> None:
         self._args = [tuple(a.of(scratch) if isinstance(a, Borrow) else a for a in c.args) for c in calls]
-        compile_ahead([(c.kernel, kinds((0, c.extent, *a))) for c, a in zip(calls, self._args, strict=True)])
-        entries = [_compiled(c, args) for c, args in zip(calls, self._args, strict=True)]
+        wanted = [(c.kernel, kinds((0, c.extent, *a))) for c, a in zip(calls, self._args, strict=True)]
+        compile_ahead([w for w in wanted if w not in _addresses])
+        entries = [_address(*w) for w in wanted]
         patterns, self._blocks = zip(*map(words_of, self._args), strict=True) if calls else ((), ())
         shared = [threads > 1 and c.extent > 1 and c.work >= WORTH for c in calls]
         if sum(c.work for c, s in zip(calls, shared, strict=True) if s) < WAKING:
@@ -44,10 +51,16 @@ class Table:
         return seconds
 
 
-def _compiled(call: Call, args: tuple[Any, ...]) -> int:
-    """The address of the call's kernel, compiled for the types of its arguments."""
-    from numba import typeof  # pyright: ignore[reportUnknownVariableType]
+def do(kernel: Kernel, extent: int, *args: Any) -> None:
+    """One kernel, at once, on this thread."""
+    Table([Call(kernel, extent, args, 0)], np.empty(0, np.uint8), 1).run()
 
-    signature = tuple(typeof(a) for a in (0, call.extent, *args))
-    call.kernel.compile(signature)
-    return address(call.kernel, signature)
+
+def _address(kernel: Kernel, signature: tuple[Kind, ...]) -> int:
+    """Where the machine code of a kernel begins."""
+    with _lock:
+        if (kernel, signature) not in _addresses:
+            symbol, code = machine_code(kernel, signature)
+            tell_llvm_numbas_names(code)
+            _addresses[kernel, signature] = loaded(symbol, code)
+        return _addresses[kernel, signature]

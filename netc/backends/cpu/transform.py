@@ -24,9 +24,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from netc.backends.cpu.target import VECTOR_BYTES
+from netc.backends.cpu.blocks import LANES
 
-LANES = VECTOR_BYTES // 4
 _POINTS = {
     4: (Fraction(0), Fraction(1), Fraction(-1)),
     6: (Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-2)),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.backends.cpu.emit import kernels
+from netc.backends.cpu.table import do
 
 Array = NDArray[Any]
 
@@ -21,5 +22,5 @@ def warp(x: Array, matrices: Array, field: Array | None, mirror: bool) -> Array:
     spot, below, right = np.empty(w, np.int32), np.empty(w, x.dtype), np.empty(w, x.dtype)  # of one row
     moved = np.empty(0, x.dtype) if field is None else field
     flat = (np.ascontiguousarray(a).reshape(-1) for a in (x, y, matrices, moved))
-    kernels("warp").warp(0, n, *flat, framed, spot, below, right, c, h, w, mirror)
+    do(kernels("warp").warp, n, *flat, framed, spot, below, right, c, h, w, int(mirror))
     return y

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
+from netc.backends.cpu.blocks import LANES, POINTS, TAPS_DEPTH, WIDTH
 from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.threads import WORTH
@@ -117,13 +118,13 @@ def keeps_inputs(s: Sizes, m: int) -> bool:
 def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
     """Tiles in parallel to their transforms, then panels of output channels in parallel."""
     k = kernels("winograd")
-    lanes, edge, tiles = k.LANES, m + 2, s.tiles(m)
+    lanes, edge, tiles = LANES, m + 2, s.tiles(m)
     points = edge * edge
     parts = b.threads if b.work >= WORTH else 1
     deep = min(_DEEP, s.c)
     v_row = -(-s.c // lanes) * lanes + lanes
-    v_apart, p_apart = tiles * v_row + lanes, tiles * k.WIDTH + lanes
-    own = points * (deep * k.WIDTH + lanes + p_apart) + max((points + 1) * k.WIDTH, 9 * k.DEPTH * k.WIDTH)
+    v_apart, p_apart = tiles * v_row + lanes, tiles * WIDTH + lanes
+    own = points * (deep * WIDTH + lanes + p_apart) + max((points + 1) * WIDTH, 9 * TAPS_DEPTH * WIDTH)
     scratch = max(own, (points + 1) * v_row)
     v = points * v_apart
     memory = Borrow(v + parts * scratch, b.outputs[0].dtype)
@@ -139,17 +140,17 @@ def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
 def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
     """Blocks of tiles in parallel; all weights are transformed first."""
     k = kernels("winograd")
-    lanes, edge = k.LANES, m + 2
+    lanes, edge = LANES, m + 2
     points = edge * edge
     parts = b.threads if b.work >= WORTH else 1
     at_once = min(_TILES[m], -(-s.tiles(m) // parts))
-    wide = min(_COLUMNS, -(-s.k // k.WIDTH) * k.WIDTH)
+    wide = min(_COLUMNS, -(-s.k // WIDTH) * WIDTH)
     channels = -(-s.c // lanes) * lanes
     # Rows and points are a vector further apart than they need be: powers of two would share lines of the cache.
     v_row = channels + lanes
     v_apart, p_apart = at_once * v_row + lanes, at_once * wide + lanes
-    u = points * -(-s.k // k.WIDTH) * (s.c + 1) * k.WIDTH
-    scratch = max(points * (v_apart + p_apart) + (points + 1) * max(channels, wide), 9 * k.DEPTH * k.WIDTH)
+    u = points * -(-s.k // WIDTH) * (s.c + 1) * WIDTH
+    scratch = max(points * (v_apart + p_apart) + (points + 1) * max(channels, wide), 9 * TAPS_DEPTH * WIDTH)
     memory = Borrow(u + parts * scratch, b.outputs[0].dtype)
     g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
     places = (parts, at_once, wide, v_row, v_apart, p_apart, u, scratch)
@@ -177,14 +178,14 @@ def pays(s: Sizes) -> bool:
 def _block(channels: int) -> int:
     """Channels in equal blocks of at most _BLOCK, as whole vectors."""
     blocks = -(-channels // _BLOCK)
-    lanes = kernels("winograd_weights").LANES
+    lanes = LANES
     return -(-channels // (blocks * lanes)) * lanes
 
 
 def _by_blocks(b: Bound, s: Sizes) -> list[Call]:
     """Blocks of C by blocks of K in parallel, and shares of the tiles where there are few blocks."""
     k = kernels("winograd_weights")
-    lanes, deep, wide = k.LANES, _block(s.c), _block(s.k)
+    lanes, deep, wide = LANES, _block(s.c), _block(s.k)
     out = b.outputs[0]
     workers = b.threads if b.work >= WORTH else 1
     blocks = -(-s.c // deep) * -(-s.k // wide)
@@ -192,7 +193,7 @@ def _by_blocks(b: Bound, s: Sizes) -> list[Call]:
     parts = min(parts, s.tiles(4))
     at_once = min(_SUMMED, -(-s.tiles(4) // parts))
     points = (at_once * (deep + lanes) + lanes) + (at_once * (wide + lanes) + lanes) + (deep * wide + lanes)
-    scratch = k.POINTS * points + (k.POINTS + 1) * max(deep, wide)
+    scratch = POINTS * points + (POINTS + 1) * max(deep, wide)
     partial = parts * out.size if parts > 1 else 0
     memory = Borrow(partial + workers * scratch, out.dtype)
     g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)

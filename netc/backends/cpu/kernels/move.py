@@ -6,11 +6,10 @@
 
 import numpy as np
 
+from netc.backends.cpu.blocks import TURNED
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.lanes import full, turn_square
 from netc.backends.cpu.rows import copy, fill
-
-TILE = 16  # numbers: of the longest vector, and a cache line of 32-bit ones
 
 
 @kernel
@@ -45,13 +44,13 @@ def _swap_rest(x, at, q, y, to, p, rows, cols):
 @kernel
 def swap(lo, hi, x, y, p, q):
     """x `(batch, P, Q)` to y `(batch, Q, P)`; units lo..hi of batch · strips of Q, in squares of vectors."""
-    side, strips = full(y), (q + TILE - 1) // TILE
+    side, strips = full(y), (q + TURNED - 1) // TURNED
     for unit in range(lo, hi):
-        base, q0 = unit // strips * p * q, unit % strips * TILE
-        cols = min(TILE, q - q0)
-        whole = p // side * side if cols == TILE else 0
+        base, q0 = unit // strips * p * q, unit % strips * TURNED
+        cols = min(TURNED, q - q0)
+        whole = p // side * side if cols == TURNED else 0
         for p0 in range(0, whole, side):
-            for j in range(q0, q0 + TILE, side):
+            for j in range(q0, q0 + TURNED, side):
                 turn_square(x, base + p0 * q + j, q, y, base + j * p + p0, p)
         _swap_rest(x, base + whole * q + q0, q, y, base + q0 * p + whole, p, p - whole, cols)
 

@@ -10,13 +10,12 @@ blocks plus 256 and not with the length, and the order never depends on the numb
 
 import numpy as np
 
+from netc.backends.cpu.blocks import STRIP
 from netc.backends.cpu.jit import helper, inlined, kernel
 from netc.backends.cpu.lanes import full, load, minus, plus, splat, store, times
 from netc.backends.cpu.rows import add, fill
 
 BLOCK = 256
-STRIP = 128  # channels at a time: their sums stay in the first-level cache
-ROWS = 128  # of a block of which moments are taken: so many, of four vectors, stay in that cache
 
 
 @helper

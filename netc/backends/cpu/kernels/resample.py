@@ -5,10 +5,9 @@
 
 import numpy as np
 
+from netc.backends.cpu.blocks import TABLE_STRIP
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.rows import add, copy, fill
-
-STRIP = 64  # channels of a table's gradient that one unit of work sums
 
 
 @helper
@@ -60,8 +59,8 @@ def lookup(lo, hi, rows, ids, y, count, c):
 def lookup_grad(lo, hi, ids, grad, out, count, c):
     """Strips lo..hi of the channels: every row's sum, in the order of the places."""
     for strip in range(lo, hi):
-        c0 = strip * STRIP
-        width = min(STRIP, c - c0)
+        c0 = strip * TABLE_STRIP
+        width = min(TABLE_STRIP, c - c0)
         for i in range(count):
             fill(out, i * c + c0, width, 0)
         for place in range(ids.size):

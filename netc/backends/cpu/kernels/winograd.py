@@ -18,24 +18,22 @@ never leaves the cache.  By data is the same with the window turned and its chan
 # pyright: reportCallIssue=false
 # Numba gives these functions their types when they are called, and intrinsics their first argument.
 
+from netc.backends.cpu.blocks import LANES, TAPS_DEPTH, WIDTH
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.rows import copy
 from netc.backends.cpu.tile import block
 from netc.backends.cpu.tiles import inputs2, inputs4, outputs2, outputs4
-from netc.backends.cpu.transform import ALL, G2, G4, LANES, address, move, two_sided
-
-WIDTH = 2 * LANES  # columns of a panel of U
-DEPTH = 16  # channels of a panel that one unit of work transforms
+from netc.backends.cpu.transform import ALL, G2, G4, address, move, two_sided
 
 _weights4, _weights2 = two_sided(G4), two_sided(G2)
 
 
 @helper
 def _taps(wt, c0, rows, k0, columns, g, out, at):
-    """The nine taps of a stretch of a panel, `(9, DEPTH, WIDTH)`; by data, the last tap first and C side by side."""
+    """The nine taps of a stretch of a panel, `(9, TAPS_DEPTH, WIDTH)`; by data, the last tap first, C side by side."""
     c, k, turned = g
     for tap in range(9):
-        to = at + tap * DEPTH * WIDTH
+        to = at + tap * TAPS_DEPTH * WIDTH
         if turned:
             for j in range(columns):
                 source = ((8 - tap) * c + k0 + j) * k + c0
@@ -52,7 +50,7 @@ def _panel(wt, panel, d0, rows, g, edge, memory, taps, u, apart):
     c, k, turned = g
     left = (c if turned else k) - panel * WIDTH
     _taps(wt, d0, rows, panel * WIDTH, min(WIDTH, left), g, memory, taps)
-    start, step = address(memory), DEPTH * WIDTH * 4
+    start, step = address(memory), TAPS_DEPTH * WIDTH * 4
     for t in range(0, rows * WIDTH, LANES):
         x = (start + (taps + t) * 4, 3 * step, step, ALL, 0)
         y = (start + (u + t) * 4, edge * apart * 4, apart * 4, ALL, 0)
@@ -67,7 +65,7 @@ def weights(lo, hi, wt, memory, g, edge, parts, scratch_at, scratch):
     """Parts lo..hi of U, from weights `(3, 3, C, K)`.  `g`: C, K, and whether U is that of the gradient by data."""
     c, k, turned = g
     depth, columns = (k, c) if turned else (c, k)
-    stretches, apart = (depth + DEPTH - 1) // DEPTH, (depth + 1) * WIDTH
+    stretches, apart = (depth + TAPS_DEPTH - 1) // TAPS_DEPTH, (depth + 1) * WIDTH
     panels = (columns + WIDTH - 1) // WIDTH
     for part in range(lo, hi):
         taps = scratch_at + part * scratch
@@ -76,8 +74,8 @@ def weights(lo, hi, wt, memory, g, edge, parts, scratch_at, scratch):
             panel, stretch = (
                 (unit // stretches, unit % stretches) if turned else (unit % panels, unit // panels)
             )
-            d0, u = stretch * DEPTH, panel * edge * edge * apart + stretch * DEPTH * WIDTH
-            _panel(wt, panel, d0, min(DEPTH, depth - d0), g, edge, memory, taps, u, apart)
+            d0, u = stretch * TAPS_DEPTH, panel * edge * edge * apart + stretch * TAPS_DEPTH * WIDTH
+            _panel(wt, panel, d0, min(TAPS_DEPTH, depth - d0), g, edge, memory, taps, u, apart)
 
 
 def _forward(edge):
@@ -165,8 +163,8 @@ def _panels(edge):
                 columns = min(WIDTH, k - k0)
                 for d0 in range(0, c, deep):
                     depth, add = min(deep, c - d0), 1 if d0 > 0 else 0
-                    for d in range(0, depth, DEPTH):
-                        rows = min(DEPTH, depth - d)
+                    for d in range(0, depth, TAPS_DEPTH):
+                        rows = min(TAPS_DEPTH, depth - d)
                         _panel(wt, panel, d0 + d, rows, c_k, edge, memory, spare, u + d * WIDTH, u_apart)
                     for q in range(points):
                         block(

@@ -15,14 +15,12 @@ them.
 # pyright: reportCallIssue=false
 # Numba gives these functions their types when they are called, and intrinsics their first argument.
 
+from netc.backends.cpu.blocks import LANES, POINTS, WIDTH
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.rows import copy
 from netc.backends.cpu.tile import block
 from netc.backends.cpu.tiles import gradients4, inputs4, whole
-from netc.backends.cpu.transform import ALL, AT4_WEIGHTS, LANES, address, two_sided
-
-WIDTH = 2 * LANES
-POINTS = 36
+from netc.backends.cpu.transform import ALL, AT4_WEIGHTS, address, two_sided
 
 _taps = two_sided(AT4_WEIGHTS)
 

@@ -1,0 +1,110 @@
+"""Machine code of kernels: compiled once, kept in files, and checked before it is used.
+
+A file holds one kernel for one signature: the SHA-256 of what follows, the kernel's symbol, a line break, and the
+object file that LLVM made.  A process that finds what it needs compiles nothing, and does not even load Numba.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from netc.backends.cpu.emit import Kernel, folders, imported, written
+from netc.cache import write_atomically
+
+Kind = str | int  # of an argument: "float32[]" an array, "float32" a number, 3 a tuple of so many ints
+_PLAIN: Final[dict[str, Any]] = {"int": 0, "float": 0.0}
+_DIGEST: Final = hashlib.sha256().digest_size
+_NUMBAS: Final = (b"NRT_", b"numba_", b"__svml_")  # names that Numba tells LLVM when it is loaded
+
+
+def kinds(args: Iterable[Any]) -> tuple[Kind, ...]:
+    """What a signature depends on, in words that travel.
+
+    >>> import numpy as np
+    >>> kinds((0, np.zeros(2, np.float32), np.float32(1), (1, 2)))
+    ('int', 'float32[]', 'float32', 2)
+    """
+    return tuple(_kind(a) for a in args)
+
+
+def _kind(value: Any) -> Kind:
+    if isinstance(value, tuple):
+        return len(value)  # pyright: ignore[reportUnknownArgumentType]
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return type(value).__name__
+    return f"{dtype}[]" if value.ndim else str(dtype)
+
+
+def _example(kind: Kind) -> Any:
+    """A value of that kind."""
+    import numpy as np
+
+    if isinstance(kind, int):
+        return (0,) * kind
+    if kind.endswith("[]"):
+        return np.empty(0, kind[:-2])
+    return _PLAIN[kind] if kind in _PLAIN else np.dtype(kind).type(0)
+
+
+def machine_code(kernel: Kernel, signature: tuple[Kind, ...]) -> tuple[str, bytes]:
+    """The symbol of a kernel and the object file that defines it; compiled where no folder has it."""
+    for folder in folders():
+        found = _read(_file(folder, kernel.source.stem, kernel.name, signature))
+        if found:
+            return found
+    return compiled(written(kernel.source), kernel.name, signature)
+
+
+def is_kept(kernel: Kernel, signature: tuple[Kind, ...]) -> bool:
+    """Whether there is a file for the kernel."""
+    return any(_file(f, kernel.source.stem, kernel.name, signature).exists() for f in folders())
+
+
+def compiled(path: Path, name: str, signature: tuple[Kind, ...]) -> tuple[str, bytes]:
+    """The machine code of function `name` of a file of kernels, compiled by Numba and kept beside it."""
+    from numba import typeof  # pyright: ignore[reportUnknownVariableType]
+
+    kernel = getattr(imported(path), name)
+    types = tuple(typeof(_example(kind)) for kind in signature)
+    kernel.compile(types)
+    result = kernel.overloads[types]
+    symbol: str = result.fndesc.llvm_func_name
+    result.library.get_pointer_to_function(symbol)  # now it is machine code
+    code: bytes = result.library.serialize_using_object_code()[2][0]
+    content = symbol.encode() + b"\n" + code
+    with suppress(OSError):
+        write_atomically(
+            _file(path.parent, path.stem, name, signature), hashlib.sha256(content).digest() + content
+        )
+    return symbol, code
+
+
+def _file(folder: Path, stem: str, name: str, signature: tuple[Kind, ...]) -> Path:
+    words = hashlib.sha256(repr(signature).encode()).hexdigest()[:16]
+    return folder / f"{stem}.{name}.{words}.o"
+
+
+def _read(path: Path) -> tuple[str, bytes] | None:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, content = data[:_DIGEST], data[_DIGEST:]
+    if hashlib.sha256(content).digest() != digest:
+        return None  # not whole: it is compiled again
+    symbol, _, code = content.partition(b"\n")
+    return symbol.decode(), code
+
+
+def tell_llvm_numbas_names(code: bytes) -> None:
+    """Machine code that calls what Numba brings along needs Numba to be loaded."""
+    if any(name in code for name in _NUMBAS):
+        from numba.core.registry import cpu_target
+        from numba.core.runtime.nrt import rtsys
+
+        rtsys.initialize(cpu_target.target_context)
