@@ -233,7 +233,7 @@ class L2Norm(Layer):
     Source: Liu, Rabinovich and Berg, ParseNet, 2015.
     """
 
-    eps: float = _eps(1e-12)
+    eps: float = number(low=0, high=_INF, default=1e-12, open_low=True)
 
     examples = (("l2norm", (TensorType((N, 7)),)), ("l2norm", (_MAP,)), ("l2norm(eps=2)", (_MAP,)))
 

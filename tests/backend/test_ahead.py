@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numba import typeof
 
-from netc.backends.cpu import ahead
-from netc.backends.cpu.emit import load
+from netc.backends.cpu import ahead, store
+from netc.backends.cpu.emit import Kernel, load
+from netc.backends.cpu.table import do
 
 SOURCE = '''"""A kernel."""
 
@@ -23,14 +24,14 @@ def scale{i}(lo, hi, x, sizes, factor):
     for i in range(lo, hi):
         x[i] *= factor * sizes[{i} % 3]
 '''
-ARGUMENTS = (0, 4, np.ones(4, np.float32), (1, 2, 3), np.float32(2))
+KINDS = store.kinds((0, 4, np.ones(4, np.float32), (1, 2, 3), np.float32(2)))
 
 
 @pytest.fixture
-def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Six functions in as many files, of which a cache of this test's own has none."""
+def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Kernel]:
+    """Six kernels in as many files, of which a cache of this test's own has none."""
     monkeypatch.setenv("NETC_CACHE_DIR", str(tmp_path))
-    return [getattr(load(f"scale{i}", SOURCE.format(i=i) + f"# {tmp_path}\n"), f"scale{i}") for i in range(6)]
+    return [Kernel(load(f"scale{i}", SOURCE.format(i=i) + f"# {tmp_path}\n"), f"scale{i}") for i in range(6)]
 
 
 @pytest.mark.parametrize(
@@ -48,39 +49,41 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     ],
 )
 def test_an_example_has_the_type_of_what_it_stands_for(value: Any) -> None:
-    (kind,) = ahead.kinds([value])
-    assert typeof(ahead._example(kind)) == typeof(value)
+    (kind,) = store.kinds([value])
+    assert typeof(store._example(kind)) == typeof(value)
 
 
-def test_others_compile_what_this_process_then_loads(functions: list[Any]) -> None:
-    ahead.compile_ahead([(f, ahead.kinds(ARGUMENTS)) for f in functions], processes=2)
-    assert [len(f.overloads) for f in functions] == [1, 0, 1, 0, 1, 0]
-    for f in functions:
-        f.compile(tuple(map(typeof, ARGUMENTS)))
-    assert [sum(f.stats.cache_hits.values()) for f in functions] == [0, 1, 0, 1, 0, 1]
+def test_others_compile_what_this_process_then_loads(
+    kernels: list[Kernel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of two processes keeps the machine code of three kernels; this one imports the sources of its own only."""
+    ahead.compile_ahead([(k, KINDS) for k in kernels], processes=2)
+    assert [store.is_kept(k, KINDS) for k in kernels] == [True] * 6
+    assert [f"netc_kernels_{k.source.stem}" in sys.modules for k in kernels] == [True, False] * 3
+    monkeypatch.setattr(store, "compiled", lambda *_: pytest.fail("it was compiled again"))
     x = np.ones(4, np.float32)
-    functions[1](0, 4, x, (1, 2, 3), np.float32(2))
+    do(kernels[1], 4, x, (1, 2, 3), np.float32(2))
     assert x.tolist() == [4, 4, 4, 4]
 
 
-def test_what_is_cached_or_little_starts_nothing(
-    functions: list[Any], monkeypatch: pytest.MonkeyPatch
+def test_what_is_kept_or_little_starts_nothing(
+    kernels: list[Kernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ahead, "_started", lambda share: pytest.fail("a process was started"))
-    wanted = [(f, ahead.kinds(ARGUMENTS)) for f in functions]
+    wanted = [(k, KINDS) for k in kernels]
     ahead.compile_ahead(wanted[:3], processes=2)
-    for f in functions:
-        f.compile(tuple(map(typeof, ARGUMENTS)))
+    for kernel in kernels:
+        store.machine_code(kernel, KINDS)
     ahead.compile_ahead(wanted, processes=2)
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false", ""])
 def test_a_process_that_cannot_run_costs_nothing_but_time(
-    functions: list[Any], monkeypatch: pytest.MonkeyPatch, python: str
+    kernels: list[Kernel], monkeypatch: pytest.MonkeyPatch, python: str
 ) -> None:
     monkeypatch.setattr(sys, "executable", python)
-    ahead.compile_ahead([(f, ahead.kinds(ARGUMENTS)) for f in functions], processes=2)
+    ahead.compile_ahead([(k, KINDS) for k in kernels], processes=2)
     x = np.ones(4, np.float32)
-    for f in functions[1:3]:
-        f(0, 4, x, (1, 2, 3), np.float32(2))
+    for kernel in kernels[1:3]:
+        do(kernel, 4, x, (1, 2, 3), np.float32(2))
     assert x.tolist() == [24, 24, 24, 24]

@@ -71,7 +71,7 @@ def kernels_of(app: Application, **options: Any) -> set[str]:
     flat = {v: np.zeros(v.type.size, np.float32) for v in (*eq.inputs, *eq.outputs)}
     bound = cpu.Bound(eq, tuple(flat[v] for v in eq.inputs), tuple(flat[v] for v in eq.outputs), 1, **options)
     for call in lowered(bound):
-        seen.add(call.kernel.__module__.split("_")[2])
+        seen.add(call.kernel.source.stem.split("_")[0])
     return seen
 
 

@@ -34,17 +34,18 @@ X, Y = rng.normal(0, 1, (64, 2, 12, 12)).astype(np.float32), rng.integers(0, 3, 
 
 @pytest.mark.parametrize("how", ["cheap", "all"])
 def test_it_takes_the_same_steps(how: Recompute) -> None:
+    """In float64: what is computed again is fused with other things, and rounds otherwise near a kink of relu."""
     net = netc.parse(TEXT)
-    plain, again = netc.compile(net), netc.compile(net, recompute=how)
+    plain, again = netc.compile(net, dtype="f64"), netc.compile(net, dtype="f64", recompute=how)
     for start in (0, 16, 32, 48):
         x, y = X[start : start + 16], Y[start : start + 16]
-        assert again.train_step(x, y) == pytest.approx(plain.train_step(x, y), rel=1e-5)
+        assert again.train_step(x, y) == pytest.approx(plain.train_step(x, y), rel=1e-12)
     for name, w in plain.weights().items():
-        np.testing.assert_allclose(again.weights()[name], w, rtol=1e-3, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(again.weights()[name], w, rtol=1e-9, atol=1e-12, err_msg=name)
     wanted, found = (m.program("train", 16).plan.arena_bytes for m in (plain, again))
     assert found < 0.8 * wanted
     loss, grads = again.value_and_grad(X, Y)
-    assert loss == pytest.approx(plain.value_and_grad(X, Y)[0], rel=1e-5)
+    assert loss == pytest.approx(plain.value_and_grad(X, Y)[0], rel=1e-12)
     assert grads.keys() == plain.value_and_grad(X, Y)[1].keys()
 
 

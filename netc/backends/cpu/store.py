@@ -1,7 +1,8 @@
 """Machine code of kernels: compiled once, kept in files, and checked before it is used.
 
 A file holds one kernel for one signature: the SHA-256 of what follows, the kernel's symbol, a line break, and the
-object file that LLVM made.  A process that finds what it needs compiles nothing, and does not even load Numba.
+object file that LLVM made.  A process that finds what it needs compiles nothing; it loads Numba where kernels ask for
+memory while they run.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _example(kind: Kind) -> Any:
 def machine_code(kernel: Kernel, signature: tuple[Kind, ...]) -> tuple[str, bytes]:
     """The symbol of a kernel and the object file that defines it; compiled where no folder has it."""
     for folder in folders():
-        found = _read(_file(folder, kernel.source.stem, kernel.name, signature))
+        found = machine_code_of(_file(folder, kernel.source.stem, kernel.name, signature))
         if found:
             return found
     return compiled(written(kernel.source), kernel.name, signature)
@@ -89,14 +90,15 @@ def _file(folder: Path, stem: str, name: str, signature: tuple[Kind, ...]) -> Pa
     return folder / f"{stem}.{name}.{words}.o"
 
 
-def _read(path: Path) -> tuple[str, bytes] | None:
+def machine_code_of(path: Path) -> tuple[str, bytes] | None:
+    """What a file holds; None where it is not there or not whole."""
     try:
         data = path.read_bytes()
     except OSError:
         return None
     digest, content = data[:_DIGEST], data[_DIGEST:]
     if hashlib.sha256(content).digest() != digest:
-        return None  # not whole: it is compiled again
+        return None
     symbol, _, code = content.partition(b"\n")
     return symbol.decode(), code
 
