@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from netc.cli.eval import check_views, run_argument, views_option
-from netc.cli.output import say
+from netc.cli.output import complain, say
 from netc.cli.train import user_errors
 from netc.errors import plural
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from netc.types import TensorType
 
 SCHEMA: Final = "netc.predict/1"
+_FAR: Final = 8  # times as large: pictures of 0..255 or 0..16 beside those of 0..1, and no dark or bright ones
 MAX_BYTES: Final = 4 << 30  # of one array
 
 
@@ -63,7 +64,9 @@ def command(run: Path, inputs: Sequence[Path], top: int, views: int, resize: boo
         found: list[dict[str, Any]] = []
         for path in inputs:
             try:
-                chances = model.classify(_examples(path, taken, resize), views=views)  # (N, classes)
+                x = _examples(path, taken, resize)
+                _compare(path, x, model.source.largest)
+                chances = model.classify(x, views=views)  # (N, classes)
             except ValueError as error:
                 raise DataError(f"{path}: {error}") from None
             found += [_named(path, i, row, top, model.source.classes) for i, row in enumerate(chances)]
@@ -96,6 +99,19 @@ def _named(
         name = {"name": names[c]} if names else {}
         classes.append({"class": int(c), **name, "probability": float(chances[c])})
     return {"input": str(path), "index": index, "classes": classes}
+
+
+def _compare(path: Path, x: NDArray[Any], trained: float | None) -> None:
+    """Warns of numbers far larger or smaller than those of the training, which tell of another scale."""
+    if trained is None or x.dtype.kind != "f" or not x.size:
+        return
+    largest = max(float(x.max()), -float(x.min()))
+    if largest > _FAR * trained or 0 < largest < trained / _FAR:
+        complain(
+            f"{path} holds numbers up to {largest:.3g}, and the net was trained on numbers up to {trained:.3g}: "
+            "are they scaled alike?",
+            "warning",
+        )
 
 
 # ---- Inputs ---------------------------------------------------------------------------------------------------------

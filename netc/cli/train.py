@@ -186,12 +186,14 @@ def _free(net: str) -> Path:
 def _model(
     loaded: Loaded, compiled: Compiled, data: Dataset, recompute: Recompute | None, math: Math
 ) -> Model:
-    """The net as a model that knows what its classes are called."""
+    """The net as a model that knows what its classes are called, and how large the numbers are that it sees."""
     from netc.api import Net
     from netc.api import compile as compile_net
 
     model = compile_net(Net(loaded, compiled.graph.name), recompute=recompute, math=math)
-    model.source = replace(model.source, classes=data.names or ())
+    x = data.train.x
+    largest = max(float(x.max()), -float(x.min())) if x.dtype.kind == "f" else None
+    model.source = replace(model.source, classes=data.names or (), largest=largest)
     return model
 
 

@@ -49,6 +49,7 @@ class Source:
     """Which net a model is: its name, the whole `.net` text, the settings, and the texts of imported files by path.
 
     `classes` are the names of what it tells apart, in the order of its logits; nothing where nobody named them.
+    `largest` is the largest absolute value among its training inputs; None where it is not known.
     """
 
     net: str
@@ -56,6 +57,7 @@ class Source:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     imports: Mapping[str, str] = field(default_factory=dict[str, str])
     classes: tuple[str, ...] = ()
+    largest: float | None = None
 
     def about(self) -> dict[str, str]:
         """It as the header of a model."""
@@ -65,7 +67,8 @@ class Source:
             "settings": json.dumps(dict(self.settings), sort_keys=True),
         }
         out |= {"imports": json.dumps(dict(self.imports), sort_keys=True)} if self.imports else {}
-        return out | ({"classes": json.dumps(self.classes)} if self.classes else {})
+        out |= {"classes": json.dumps(self.classes)} if self.classes else {}
+        return out | ({"largest": repr(self.largest)} if self.largest is not None else {})
 
     @staticmethod
     def of(about: Mapping[str, str]) -> Source:
@@ -74,7 +77,8 @@ class Source:
             raise ValueError("it names no net")
         settings, imports = (_texts(about.get(name, "{}")) for name in ("settings", "imports"))
         classes = _names(about.get("classes", "[]"))
-        return Source(about["net"], about["source"], settings, imports, classes)
+        largest = float(about["largest"]) if "largest" in about else None
+        return Source(about["net"], about["source"], settings, imports, classes, largest)
 
 
 def _texts(text: str) -> dict[str, str]:

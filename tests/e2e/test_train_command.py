@@ -123,6 +123,19 @@ def test_eval_repeats_the_test_and_predict_agrees_with_it(netc: Command) -> None
     assert all(sum(c["probability"] for c in each) == pytest.approx(1) for each in classes)
 
 
+def test_numbers_of_another_scale_are_told(netc: Command) -> None:
+    netc("train", "tiny.net", "--set", "train.epochs=1")
+    x = np.load("data.npz")["x"][:3]
+    np.save("same.npy", x)
+    np.save("large.npy", x * 255)
+    np.save("dark.npy", np.uint8(x * 3))  # bytes are scaled by 255
+    done = netc("predict", "runs/Tiny", "same.npy", "large.npy", "dark.npy")
+    assert done.code == 0
+    warnings = done.err.splitlines()
+    assert [line.split()[1] for line in warnings] == ["large.npy", "dark.npy"]
+    assert "trained on numbers up to" in warnings[0]
+
+
 def test_images_are_read_by_the_size_of_the_net(netc: Command) -> None:
     from PIL import Image
 
