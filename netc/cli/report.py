@@ -89,8 +89,7 @@ def command(
         complain(f"{error.message}{_behind(error.message, nets, loaded, net)}")
     show_diagnostics(loaded.diagnostics, loaded.sources)
     if not loaded.nets and not loaded.failed:
-        complain(f"{loaded.path} has no net")
-        return 1
+        raise click.UsageError(f"{loaded.path} has no net")
     return exit_code(loaded.diagnostics)
 
 

@@ -231,7 +231,7 @@ def test_draw_refuses_what_it_cannot_write(out: str, netc: Command) -> None:
 def test_report_of_a_file_without_nets(netc: Command) -> None:
     Path("blocks.net").write_text("block B: x -> y {\n  y = x -> relu\n}\n")
     done = netc("report", "blocks.net")
-    assert done.code == 1
+    assert done.code == 2
     assert "blocks.net has no net" in done.err
 
 
