@@ -96,6 +96,26 @@ def test_the_example_of_a_topic_is_right_and_formatted(topic: Topic) -> None:
     assert codes(topic.example) == []
 
 
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("input a: [N, 4]\n  input b: [N, 4]\n  output a, b", []),
+        ("input a: [N, 4]\n  input b: [N, 4]\n  output a\n  output b", []),
+        ("input a: [N, 4]\n  l, r = a -> split(2)\n  output l, r", []),
+        ("input a: [N, 4]\n  input b: [N, 4]\n  l, r = [a, b]\n  output l, r", []),
+        ("input a, b: [N, 4]\n  output a, b", ["E0101"]),
+        ("input a: [N, 4]\n  l, r = a -> split(4)\n  output l, r", ["E0210"]),
+        ("input a: [N, 4]\n  l, r = a -> relu\n  output l, r", ["E0210"]),
+    ],
+)
+def test_names_with_commas_are_as_the_page_of_a_net_says(body: str, found: list[str]) -> None:
+    assert codes(f"net A {{\n  {body}\n}}\n") == found
+    (page,) = [t for t in topics() if "net" in t.names]
+    about = " ".join(page.about.split())
+    assert "Each input has an `input` line of its own" in about
+    assert "Several inputs" not in about
+
+
 def test_every_word_of_the_language_has_a_page(netc: Command) -> None:
     functions = {"floor", "ceil", "range", "min", "max", "len"}
     for word in sorted(tables().keywords.keys() | functions | {"weight", "frozen", "label", "+", "*"}):
