@@ -116,6 +116,18 @@ def test_names_with_commas_are_as_the_page_of_a_net_says(body: str, found: list[
     assert "Several inputs" not in about
 
 
+def test_a_field_that_is_the_whole_input_is_told_of(netc: Command) -> None:
+    told = netc("explain", "rf").out
+    assert told == netc("explain", "whole").out
+    assert 'expect rf(gate) == "whole"' in told
+    assert "netc explain rf" in netc("explain", "expect").out
+    (page,) = [t for t in topics() if "whole" in t.names]
+    for claim in ('rf(a) == "whole"', "rf(gate) == 3", "rf(gate) == 32"):  # it is equal to nothing else
+        assert codes(page.example.replace("rf(a) == 3", claim)) == ["E0701"]
+    assert codes(page.example.replace("rf(a) == 3", "rf(gate) > 3")) == ["E0208"]
+    assert codes(page.example.replace("rf(a) == 3", 'rf(gate).local == "whole"')) == []
+
+
 def test_every_word_of_the_language_has_a_page(netc: Command) -> None:
     functions = {"floor", "ceil", "range", "min", "max", "len"}
     for word in sorted(tables().keywords.keys() | functions | {"weight", "frozen", "label", "+", "*"}):
