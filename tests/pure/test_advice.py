@@ -98,7 +98,10 @@ def test_a_comment_with_a_reason_silences(body: str) -> None:
         (f"{LINE}  # allow W0201, W0202: why\n  output y", ["W0002"]),
         (f"{LINE}  # to allow W0201: nothing\n  output y", ["W0201"]),
         (f"{LONG}\n  output y".replace("= x\n", "= x  # allow W0201: why\n"), ["W0002", "W0201"]),
-        (f"{LONG}\n  output y".replace("    -> conv", "    # allow W0201: why\n    -> conv"), ["W0002", "W0201"]),
+        (
+            f"{LONG}\n  output y".replace("    -> conv", "    # allow W0201: why\n    -> conv"),
+            ["W0002", "W0201"],
+        ),
         (f"  # allow W0201: why\n  z = x -> relu\n{LONG}\n  output z, y", ["W0002", "W0201"]),
     ],
 )

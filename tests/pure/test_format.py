@@ -23,7 +23,9 @@ def formatted(text: str) -> str:
     assert errors == ()
     assert same_meaning(before, after)
     # A `##` that moves out of its item becomes a `#`, or it would document that item.
-    assert sorted(c.text.lstrip("#") for c in before.comments) == sorted(c.text.lstrip("#") for c in after.comments)
+    assert sorted(c.text.lstrip("#") for c in before.comments) == sorted(
+        c.text.lstrip("#") for c in after.comments
+    )
     assert format_text(once, "a.net") == once
     assert all(line == line.rstrip() for line in once.split("\n"))
     return once

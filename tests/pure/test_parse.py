@@ -174,7 +174,9 @@ def test_doc_comments_stand_above() -> None:
     assert [c.alone for c in file.comments] == [True, True, True, True, False, True]
 
 
-@pytest.mark.parametrize("between", ["", "\n", "\n\n\n", "# why\n", "\n# why\n\n", "######\n", "### Nets\n\n"])
+@pytest.mark.parametrize(
+    "between", ["", "\n", "\n\n\n", "# why\n", "\n# why\n\n", "######\n", "### Nets\n\n"]
+)
 @pytest.mark.parametrize("item", ["param a", "net A {\n}", "block A: x -> y {\n}", "train {\n}"])
 def test_a_doc_comment_reaches_its_item_over_blank_lines_and_comments(item: str, between: str) -> None:
     text = f"param z\n## one\n## two\n{between}{item}\n"
@@ -188,7 +190,7 @@ def test_a_doc_comment_reaches_its_item_over_blank_lines_and_comments(item: str,
 
 
 def test_what_stands_inside_an_item_or_above_an_import_documents_nothing() -> None:
-    text = "## A\nnetc 1\n## b\nfrom \"b.net\" import B\nnet A {\n  ## y\n  output y\n  ## z\n}\nparam a\n"
+    text = '## A\nnetc 1\n## b\nfrom "b.net" import B\nnet A {\n  ## y\n  output y\n  ## z\n}\nparam a\n'
     file, _ = parse(text, "a.net")
     assert [item.doc for item in file.items if isinstance(item, ast.Net | ast.Param)] == ["", ""]
 
