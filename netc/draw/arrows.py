@@ -19,8 +19,8 @@ class Arrow:
     """A stretch from one point of the picture to another.
 
     `labelled` where its type is news: the box before changed it, and no stretch has said so yet.  `through` where
-    it ends at a junction, without a head.  `times` the tensor is read: both operands of x + x come on one arrow.  `span`
-    is how many ranks it goes down, and `weight` how much Graphviz is to keep it short and straight.
+    it ends at a junction, without a head.  `times` the tensor is read: both operands of x + x come on one arrow.
+    `span` is how many ranks it goes down, and `weight` how much Graphviz is to keep it short and straight.
     """
 
     source: str
