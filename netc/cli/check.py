@@ -44,7 +44,7 @@ def command(files: Sequence[str], form: str, strict: bool) -> int:
     """Tell all errors and warnings of files.
 
     Proves the `expect` lines too, and warns by what lectures and papers advise; a comment `# allow W0201: reason` on
-    the line or above it silences a warning.  Nothing is trained and no data are read.
+    the line or above its statement silences a warning.  Nothing is trained and no data are read.
 
     \b
     Example:

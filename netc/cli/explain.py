@@ -25,16 +25,17 @@ def command(name: str | None, as_json: bool) -> None:
       netc explain conv
       netc explain E0302
     """
-    from netc.explain import code_pages, pages, topics
+    from netc.explain import argument_pages, code_pages, pages, topics
 
     if name is None:
         _list(as_json)
         return
-    codes, names = code_pages(), pages()
+    codes, names, arguments = code_pages(), pages(), argument_pages()
     parts = {n: topic for topic in topics() for n in topic.names}
     found = codes.get(name.upper()) or names.get(name.lower()) or parts.get(name.lower())
+    found = found or arguments.get(name) or arguments.get(name.lower())
     if found is None:
-        near = did_you_mean(name, [*parts, *names, *codes]) or "netc explain lists them all"
+        near = did_you_mean(name, [*parts, *names, *codes, *arguments]) or "netc explain lists them all"
         raise click.UsageError(f"there is no page of `{name}`; {near}")
     if as_json:
         say_json({"schema": SCHEMA, **found.to_dict()})

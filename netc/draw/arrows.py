@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from netc.draw.boxes import Box, Item, Layout
 from netc.graph.model import Graph, Scope
@@ -18,8 +19,8 @@ class Arrow:
     """A stretch from one point of the picture to another.
 
     `labelled` where its type is news: the box before changed it, and no stretch has said so yet.  `through` where
-    it ends at a junction, without a head.  `straight` where it leads to the next rank, and passes nothing by; `span` is
-    how many ranks it goes down.  `times` the tensor is read: both operands of x + x come on one arrow.
+    it ends at a junction, without a head.  `times` the tensor is read: both operands of x + x come on one arrow.
+    `span` is how many ranks it goes down, and `weight` how much Graphviz is to keep it short and straight.
     """
 
     source: str
@@ -29,10 +30,7 @@ class Arrow:
     through: bool
     times: int = 1
     span: int = 1
-
-    @property
-    def straight(self) -> bool:
-        return self.span == 1
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,8 @@ class Arrows:
         return sum(a.span - 1 for a in self.arrows)
 
 
+COLUMN: Final = 6  # the weight of an arrow in a column of layers
+FORK: Final = 2  # of one from a fork to what stands right below it
 _OUTPUT = "output "
 
 
@@ -79,7 +79,7 @@ def arrows(graph: Graph, plan: Layout) -> Arrows:
         forks = [p for p in _entered(inside, work.place(node)) if entries[p, work.drawn(node)] > 1]
         work.flow(node, target, forks, times)
     ranks = _ranks(work.out)
-    ranked = tuple(replace(a, span=ranks[a.target] - ranks[a.source]) for a in work.out)
+    ranked = _weighed([replace(a, span=ranks[a.target] - ranks[a.source]) for a in work.out])
     widest = max(Counter(ranks.values()).values(), default=1)
     return Arrows(ranked, {p: tuple(names) for p, names in work.junctions.items()}, widest)
 
@@ -90,6 +90,27 @@ def _ranks(out: Sequence[Arrow]) -> dict[str, int]:
     for a in out:  # all that leads to a point stands before all that leaves it
         ranks[a.target] = max(ranks.get(a.target, 0), ranks.setdefault(a.source, 0) + 1)
     return ranks
+
+
+def _weighed(out: Sequence[Arrow]) -> tuple[Arrow, ...]:
+    """The arrows with their weights.
+
+    A column follows the longest way on, where that is one.  Of several equal ways none is kept straight, so that what
+    they fork from and what joins them both stand in the middle of all: else each Inception would stand aside of the one
+    above it.  The first layers of all ways stand side by side right below the fork.
+    """
+    left: dict[str, int] = {}  # the longest way from a point
+    for a in reversed(out):
+        left[a.source] = max(left.get(a.source, 0), left.setdefault(a.target, 0) + 1)
+    longest = [a.span == 1 and left[a.source] == left[a.target] + 1 for a in out]
+    onward = Counter(a.source for a, one in zip(out, longest, strict=True) if one)
+    into = Counter(a.target for a in out if a.span == 1)
+    forks = Counter(a.source for a in out)
+    weighed: list[Arrow] = []
+    for a, one in zip(out, longest, strict=True):
+        column = one and into[a.target] == onward[a.source] == 1
+        weighed.append(replace(a, weight=COLUMN if column else FORK if a.span == 1 < forks[a.source] else 1))
+    return tuple(weighed)
 
 
 def _placed(items: Sequence[Item], place: Place) -> Iterator[tuple[Box, Place]]:

@@ -329,8 +329,8 @@ class _Pen:
             look.append(("label", f" {', '.join(label)}"))
         if a.through:
             look.append(("arrowhead", "none"))
-        if a.straight:
-            look.append(("weight", "6"))
+        if a.weight > 1:
+            look.append(("weight", str(a.weight)))
         return f"  {quoted(a.source)} -> {quoted(a.target)} [{_attributes(look)}];"
 
 

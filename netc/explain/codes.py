@@ -73,7 +73,8 @@ class CodePage:
         elif self.remedy:
             parts.append(f"Mend\n  {self.remedy}")
         if self.kind == "advice":
-            parts.append(f"Silence\n  # allow {self.code}: your reason        on the line, or alone above it")
+            where = "on the line, or alone above the line or the statement that it is of"
+            parts.append(f"Silence\n  # allow {self.code}: your reason        {where}")
         parts += ["Source\n" + "\n".join(f"  {source}" for source in self.sources)] if self.sources else []
         return "\n\n".join(parts)
 

@@ -54,10 +54,7 @@ class Page:
     choices: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def to_dict(self) -> dict[str, Any]:
-        arguments = [
-            {"name": a.name, "takes": a.kind, "default": None if a.required else a.default_text}
-            for a in self.arguments
-        ]
+        arguments = [_told(a) for a in self.arguments]
         about: dict[str, Any] = {
             "name": self.name,
             "what": self.what,
@@ -70,12 +67,14 @@ class Page:
     def text(self) -> str:
         parts = [f"{self.name}: {self.what}", self.about]
         if self.arguments:
-            shown = [f"{a.name}={a.default_text}" if not a.required else a.name for a in self.arguments]
+            shown = [_shown(a) for a in self.arguments]
             lead = max(map(len, shown)) + 2
             lines = [f"  {s:<{lead}}{a.kind}" for s, a in zip(shown, self.arguments, strict=True)]
             parts.append("Arguments\n" + "\n".join(lines))
         elif not (self.takes or self.choices):
             parts.append("It takes no arguments.")
+        if any(a.name == "kernel" for a in self.arguments):
+            parts.append("Kernel, stride, padding and what else windows have: netc explain window")
         if "Weights: " in self.about:
             parts.append("And of its weights: init, frozen, weight (netc explain weight)")
         if self.choices:
@@ -91,6 +90,48 @@ class Page:
             parts.append(f"It takes {count} tensors, as a list: [a, b] -> {self.name}")
         parts.append("Example\n" + indent(self.example.rstrip(), "  "))
         return "\n\n".join(parts)
+
+
+@dataclass(frozen=True)
+class ArgumentPage:
+    """An argument, or a word that an argument takes, and the pages of what has it."""
+
+    name: str
+    uses: tuple[tuple[str, Argument], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "uses": [{"of": of, **_told(a)} for of, a in self.uses]}
+
+    def text(self) -> str:
+        what = "an argument" if any(a.name == self.name for _, a in self.uses) else "a value of an argument"
+        rows = [(of, _shown(a), a.kind) for of, a in self.uses]
+        leads = [max(len(row[i]) for row in rows) + 2 for i in (0, 1)]
+        lines = [f"  {of:<{leads[0]}}{shown:<{leads[1]}}{kind}" for of, shown, kind in rows]
+        return "\n\n".join([f"{self.name}: {what}", "\n".join(["Of", *lines]), self._where])
+
+    @property
+    def _where(self) -> str:
+        names = list(dict.fromkeys(of for of, _ in self.uses))
+        return f"What it means there: netc explain {names[0] if len(names) == 1 else 'NAME, with one of these names'}"
+
+
+@lru_cache(maxsize=1)
+def argument_pages() -> dict[str, ArgumentPage]:
+    """All arguments and the words that they take, by their names."""
+    uses: dict[str, list[tuple[str, Argument]]] = {}
+    for page in pages().values():
+        for a in page.arguments:
+            for name in (a.name, *a.words):
+                uses.setdefault(name, []).append((page.name, a))
+    return {name: ArgumentPage(name, tuple(of)) for name, of in uses.items()}
+
+
+def _told(a: Argument) -> dict[str, Any]:
+    return {"name": a.name, "takes": a.kind, "default": None if a.required else a.default_text}
+
+
+def _shown(a: Argument) -> str:
+    return a.name if a.required else f"{a.name}={a.default_text}"
 
 
 @lru_cache(maxsize=1)

@@ -4,52 +4,37 @@ from __future__ import annotations
 
 from collections import ChainMap
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, cast
 
-from netc.errors import Diagnostic, Note, Report, Span, plural
+from netc.errors import Diagnostic, Report, plural
 from netc.graph.bind import bind_layer, bind_own, bind_parameters
-from netc.graph.count import Counter, TooMany, too_many
-from netc.graph.evaluate import POISON, Evaluator, Failed, LayerValue, TensorValue
-from netc.graph.expansion import expansion
+from netc.graph.evaluate import Failed, LayerValue, TensorValue
 from netc.graph.frame import (
-    MAX_NESTING,
-    TOO_DEEP,
     Definition,
     Flow,
     Frame,
     bound,
     new_name,
 )
-from netc.graph.hints import known_as, of_operand
-from netc.graph.model import PLAIN, Node, Scope
+from netc.graph.model import Scope
 from netc.graph.names import asks_for_a_size, calls, mentioned
+from netc.graph.nodes import Nodes
 from netc.graph.shared import SharedValue, define_shared, share
 from netc.graph.split import SPLIT, bind_split, parts
-from netc.graph.told import check_operands, located, other_count, reasons, written
-from netc.ir.program import Own
-from netc.layers import LAYERS, Layer, LayerError, said
+from netc.graph.told import other_count, written
+from netc.layers import LAYERS, said
 from netc.layers.args import as_tuple
 from netc.syntax import ast
-from netc.syntax.lines import MAX_STEPS
-
-JOINS: Final = {"+": "add", "-": "sub", "*": "mul"}
 
 
-class Chains:
-    """Expands chains into nodes; `nodes` grows in topological order."""
+class Chains(Nodes):
+    """Expands chains, step after step, and what steps hold."""
 
     def __init__(self, report: Report) -> None:
-        self.report = report
-        self.nodes: list[Node] = []
+        super().__init__(report)
         self.blocks: dict[str, int] = {}  # the results of those that have one, by their paths
         self.expanded: set[Definition] = set()  # blocks that have been
-        self.done = 0  # steps
-        self.deep = 0  # chains and braces that are being expanded
-        self.counter = Counter()
         self.named: dict[int, ast.Assign] = {}  # by its last step: the statement that names what comes out
-
-    def evaluator(self, frame: Frame) -> Evaluator:
-        return Evaluator(self.report, frame.scope, frame.trace)
 
     # ---- statements ---------------------------------------------------------------------------------------
 
@@ -97,56 +82,12 @@ class Chains:
             raise
         return self.steps(chain.steps, flow, frame)
 
-    def source(self, e: ast.Expr, frame: Frame) -> Flow:
-        """What stands left of the first arrow: tensors, joined by operators or listed."""
-        at = self.evaluator(frame)
-        match e:
-            case ast.Name(name, span):
-                frame.used.add(name)
-                if below := frame.below(name):
-                    help = "a net is written in the order in which its data flows, and has no cycles"
-                    notes = (Note(below.span, "defined here"),)
-                    raise at.fail(
-                        "E0201", f"`{name}` is used before it is defined", span, notes=notes, help=help
-                    )
-                value = at.lookup(name, span, "tensor")
-                if not isinstance(value, TensorValue):
-                    raise at.fail("E0209", f"`{name}` is no tensor", span)
-                return value
-            case ast.ListExpr(items, span):
-                if not items:
-                    raise at.fail("E0209", "a list before an arrow names at least one tensor", span)
-                return [self.single(item, frame) for item in items]
-            case ast.Binary(op, left, right, span) if op in JOINS:
-                for side in (left, right):
-                    if help := of_operand(op, side):
-                        what = "a layer" if isinstance(side, ast.Call) else "a number"
-                        raise at.fail("E0209", f"`{op}` joins tensors, not {what}", side.span, help=help)
-                operands = [self.single(left, frame), self.single(right, frame)]
-                layer = LAYERS[JOINS[op]]()
-                return self.apply(layer, None, operands, frame, span, places=(left, right))
-            case ast.Call(name, _, span, _):
-                help = f"`x -> {name}(…)` sends the tensor x through it"
-                raise at.fail("E0209", "a chain begins with a tensor, not with a layer", span, help=help)
-            case ast.Binary(op, left, right, span):
-                help = "tensors are joined by +, - and *, and numbers scale by a layer with given weights"
-                raise at.fail("E0209", f"`{op}` joins no tensors", span, help=help)
-            case _:
-                what = "a number" if isinstance(e, ast.Number) else "this"
-                raise at.fail("E0209", f"a chain begins with a tensor, and {what} is none", e.span)
-
-    def single(self, e: ast.Expr, frame: Frame) -> TensorValue:
-        flow = self.source(e, frame)
-        if isinstance(flow, list):
-            raise self.evaluator(frame).fail("E0209", "a list of tensors stands where one is needed", e.span)
-        return flow
-
     def steps(self, steps: tuple[ast.Step, ...], flow: Flow, frame: Frame) -> Flow:
         self.deep += 1
         try:
             for i, step in enumerate(steps):
                 try:
-                    self._count(step, frame)
+                    self.count_step(step, frame)
                     flow = self.step(step, flow, frame)
                 except Failed:
                     self.look_on(steps[i + 1 :], frame)
@@ -154,28 +95,6 @@ class Chains:
         finally:
             self.deep -= 1
         return flow
-
-    def _count(self, step: ast.Step, frame: Frame) -> None:
-        """Holds the limits where the count before the expansion could not know them."""
-        at = self.evaluator(frame)
-        self.done += 1
-        if self.deep > MAX_NESTING:
-            raise at.fail("E0821", TOO_DEEP, step.span)
-        if self.done > MAX_STEPS:
-            raise at.fail("E0820", too_many(self.done), step.span)
-
-    def _room(self, steps: int, step: ast.Step, frame: Frame) -> None:
-        """Refuses at once what comes to more steps than are left."""
-        if self.done + steps > MAX_STEPS:
-            raise self.evaluator(frame).fail("E0820", too_many(self.done + steps), step.span)
-
-    def _ahead(self, steps: tuple[ast.Step, ...], frame: Frame) -> None:
-        """Counts what the count before the expansion left out, for it did not know that these steps are taken."""
-        try:
-            self.counter.ahead(steps, frame, self.done)
-        except TooMany as many:
-            self.report.add(replace(many.diagnostic, trace=frame.trace))
-            raise Failed from None
 
     def look_on(self, steps: tuple[ast.Step, ...], frame: Frame) -> None:
         """Behind a mistake shapes are unknown, but names and arguments can still be wrong."""
@@ -188,7 +107,7 @@ class Chains:
                     bind_layer(call.name, call, self.evaluator(frame))
                     bind_own(call.name, call, self.evaluator(frame))
                 elif call.name not in LAYERS and call.name not in frame.home.blocks and call.name != SPLIT:
-                    self._unknown_layer(call, frame)
+                    self.unknown_layer(call, frame)
             except Failed:
                 continue
 
@@ -197,7 +116,7 @@ class Chains:
             case ast.Call():
                 return self.call(step, None, flow, frame)
             case ast.Labelled():
-                self._new_label(step, frame)
+                self.new_label(step, frame)
                 return self.call(step.call, step.label, flow, frame)
             case ast.Branch():
                 return self._branch(step, flow, frame)
@@ -205,20 +124,6 @@ class Chains:
                 return self._loop(step, flow, frame)
             case ast.Repeat():
                 return self._repeat(step, flow, frame)
-
-    def _new_label(self, step: ast.Labelled, frame: Frame) -> None:
-        s = step.span
-        place = Span(s.file, s.line, s.col, s.line, s.col + len(step.label))
-        if step.label in frame.labels:
-            first = frame.labels[step.label]
-            at = self.evaluator(frame)
-            if first == place:
-                message = f"the label `{step.label}` would name several layers"
-                help = "it stands in a repetition: leave it out, or make the repeated layers a block"
-                raise at.fail("E0204", message, place, help=help)
-            notes = (Note(first, "first given here"),)
-            raise at.fail("E0204", f"the label `{step.label}` is given twice", place, notes=notes)
-        frame.labels[step.label] = place
 
     def _branch(self, step: ast.Branch, flow: Flow, frame: Frame) -> Flow:
         at = self.evaluator(frame)
@@ -229,7 +134,7 @@ class Chains:
         else:
             taken = step.otherwise
         if taken and any(asks_for_a_size(condition) for condition, _ in step.arms):
-            self._ahead(taken, frame)
+            self.count_ahead(taken, frame)
         return self.steps(taken, flow, frame)
 
     def _loop(self, step: ast.Loop, flow: Flow, frame: Frame) -> Flow:
@@ -238,7 +143,7 @@ class Chains:
         if not isinstance(found, list):
             raise at.fail("E0207", f"`for` goes through a list, not {said(found)}", step.items.span)
         items = cast("list[Any]", found)
-        self._room(len(items), step, frame)
+        self.need_room(len(items), step, frame)
         for turn, item in enumerate(items, 1):
             values = as_tuple(item) if step.unpacks else (item,)
             if values is None or len(values) != len(step.names):
@@ -257,9 +162,9 @@ class Chains:
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             message = f"`*` repeats a whole number of times, 0 or more, not {said(count)}"
             raise at.fail("E0207", message, step.count.span)
-        self._room(count, step, frame)
+        self.need_room(count, step, frame)
         for turn in range(1, count + 1):
-            self._count(step, frame)
+            self.count_step(step, frame)
             one = replace(frame, trace=(*frame.trace, f"copy {turn} of {count}")) if count > 1 else frame
             flow = self.step(step.step, flow, one)
         return flow
@@ -286,7 +191,7 @@ class Chains:
             return self._block(frame.home.blocks[call.name], call, label, flow, frame)
         if call.name == SPLIT:
             return self._split(call, label, flow, frame)
-        raise self._unknown_layer(call, frame)
+        raise self.unknown_layer(call, frame)
 
     def _split(self, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
         """`split(2, axis=C)`: a `slice` for each part."""
@@ -299,52 +204,12 @@ class Chains:
         statement = self.named.get(id(call))
         if statement and len(statement.names) != split.parts:  # before they are made, for they may be many
             raise other_count(statement, split.parts, at)
-        self._room(split.parts - 1, call, frame)
+        self.need_room(split.parts - 1, call, frame)
         self.done += split.parts - 1
         return [
             self.apply(part, None, [flow], frame, call.span, call)
             for part in parts(split, flow.type, call, at)
         ]
-
-    def _unknown_layer(self, call: ast.Call, frame: Frame) -> Failed:
-        """Reports a name that is no layer, unless its definition is wrong or it is a parameter of type `layer`."""
-        value = frame.scope.get(call.name, frame.home.settings.get(call.name))
-        if value is POISON or isinstance(value, LayerValue):
-            return Failed()
-        frame.used.add(call.name)  # what was meant by it is not unused
-        at = self.evaluator(frame)
-        shared = (name for name, v in frame.scope.items() if isinstance(v, SharedValue))
-        if call.name in frame.home.nets:
-            help = "make its body a block, which both nets can use: block Name: x -> y { … }"
-            return at.fail("E0202", f"`{call.name}` is a net, and no layer", call.name_span, help=help)
-        help = known_as(call.name, LAYERS) or at.near(call.name, LAYERS, (SPLIT,), frame.home.blocks, shared)
-        return at.fail("E0202", f"unknown layer `{call.name}`", call.name_span, help=help)
-
-    def apply(
-        self,
-        layer: Layer,
-        label: str | None,
-        operands: list[TensorValue],
-        frame: Frame,
-        span: Span,
-        call: ast.Call | None = None,
-        places: tuple[ast.Expr, ...] = (),
-        own: Own = PLAIN,
-    ) -> TensorValue:
-        """A node for one layer; where it does not fit, the error points at the argument or operand to blame."""
-        check_operands(layer, len(operands), span, self.evaluator(frame))
-        try:
-            known = expansion(layer, tuple(o.type for o in operands), own)
-        except LayerError as error:
-            why = [] if self.report.full else reasons(places, operands, frame.scope, self.nodes)
-            spans = tuple(e.span for e in places)
-            self.report.add(located(error, operands, frame.trace, span, call, spans, why))
-            raise Failed from None
-        name = label or frame.next_name(layer.kind)
-        inputs = tuple(o.node for o in operands)
-        node = Node(len(self.nodes), name, frame.scopes, layer, inputs, known, span, frame.trace, own=own)
-        self.nodes.append(node)
-        return TensorValue(node.id, known.type)
 
     def _use(self, shared: SharedValue, call: ast.Call, label: str | None, flow: Flow, frame: Frame) -> Flow:
         """One use of a shared step: expanded as it is written, with the weights of the first use."""

@@ -70,6 +70,7 @@ class PadBorder(Layer):
 
     Shape: [N, C, H, W] → [N, C, H + top + bottom, W + left + right]; [N, C, L] → [N, C, L + left + right].
     Along a length `pad((2, 0))` pads the beginning alone, and of a map two numbers are height and width.
+    The argument `pad` of layers with windows: `netc explain window`.
     Source: Dumoulin and Visin, 2016, section 2 (zeros).
     """
 

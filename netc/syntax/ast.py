@@ -319,6 +319,11 @@ class Comment:
     span: Span
     alone: bool  # nothing else stands on its line
 
+    @property
+    def is_doc(self) -> bool:
+        """Whether it documents the item that follows, if there is one; a line of `####` is a rule between parts."""
+        return self.alone and self.text.startswith("##") and not self.text.startswith("###")
+
 
 @dataclass(frozen=True, slots=True)
 class File:

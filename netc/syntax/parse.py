@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -203,20 +204,28 @@ def _is_lost(item: ast.Item) -> bool:
 
 
 def _with_docs(items: tuple[ast.Item, ...], comments: list[ast.Comment]) -> tuple[ast.Item, ...]:
-    """Gives each item the `##` lines directly above it."""
-    docs = {c.span.line: c.text[2:].strip() for c in comments if c.alone and c.text.startswith("##")}
-    return tuple(_with_doc(item, docs) for item in items)
+    """Gives each item the `##` lines between it and the item above it; where others part them, a paragraph ends."""
+    docs = deque(c for c in comments if c.is_doc)
+    out: list[ast.Item] = []
+    for item in items:
+        above: list[ast.Comment] = []
+        while docs and docs[0].span.line < item.span.line:
+            above.append(docs.popleft())
+        out.append(_with_doc(item, above))
+        while docs and docs[0].span.line < item.span.end_line:
+            docs.popleft()  # it stands inside the item, and documents nothing
+    return tuple(out)
 
 
-def _with_doc(item: ast.Item, docs: dict[int, str]) -> ast.Item:
+def _with_doc(item: ast.Item, above: list[ast.Comment]) -> ast.Item:
     if isinstance(item, ast.Version | ast.Import | ast.Broken):
         return item
     lines: list[str] = []
-    at = item.span.line - 1
-    while at in docs:
-        lines.append(docs[at])
-        at -= 1
-    return replace(item, doc="\n".join(reversed(lines))) if lines else item
+    for i, c in enumerate(above):
+        if i and above[i - 1].span.line != c.span.line - 1:
+            lines.append("")
+        lines.append(c.text[2:].strip())
+    return replace(item, doc="\n".join(lines)) if lines else item
 
 
 def _check_version(items: tuple[ast.Item, ...], report: Report) -> None:

@@ -110,8 +110,8 @@ def _put_above_doc(things: list[_Thing], inside: list[_Thing]) -> None:
         at, line = at - 1, line - 1
     for comment in inside:
         comment.start = comment.end = (line, 0)
-    # One that is a `##` itself documents nothing, so it may not touch them.
-    things[at].blank_above = bool(inside) and _is_doc(inside[-1])
+        if _is_doc(comment):  # inside of the item it documented nothing, and above it would
+            comment.text = "#" + comment.text.lstrip("#")
     things[at:at] = inside
 
 

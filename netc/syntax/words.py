@@ -93,6 +93,8 @@ def explain(c: Context) -> Diagnostic:
     help_ = ""
     if c.tokens[0].type == "INPUT" and "LSQB" in c.accepts:
         help_ = "an input states its sizes: `input x: [N, 3, 32, 32]`"
+    if c.tokens[0].type == "INPUT" and c.at == 2 and c.token.type == "COMMA":
+        help_ = "each input has a line of its own: `input x: [N, 3, 32, 32]`"
     after = f" after `{_cut(c.before.text)}`" if c.before and c.before.text else ""
     return c.error("E0101", f"expected {expected(c.accepts, c.where)}{after}, found {_found(c.token)}", help_)
 

@@ -67,6 +67,7 @@ def test_a_wrong_file_gets_no_advice(netc: Command, tmp_path: Path) -> None:
 # ---- Silence -------------------------------------------------------------------------------------------------------
 
 LINE = "  y = x -> conv(4, 3) -> bn -> relu"
+LONG = "  y = x\n    -> conv(4, 3, bias=false) -> bn -> relu\n    -> c2: conv(8, 3)\n    -> bn\n    -> relu"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,9 @@ LINE = "  y = x -> conv(4, 3) -> bn -> relu"
         f"  # allow W0201: why\n{LINE}\n  output y",
         f"  # allow W0201: why\n  # and another comment\n{LINE}\n  output y",
         f"  #allow W0201:why\n{LINE}\n  output y",
+        f"  # allow W0201: why\n{LONG}\n  output y",
+        f"{LONG}\n  output y".replace("    -> c2", "    # allow W0201: why\n    -> c2"),
+        f"{LONG}\n  output y".replace("c2: conv(8, 3)", "c2: conv(8, 3)  # allow W0201: why"),
     ],
 )
 def test_a_comment_with_a_reason_silences(body: str) -> None:
@@ -93,6 +97,12 @@ def test_a_comment_with_a_reason_silences(body: str) -> None:
         (f"{LINE}\n  output y  # allow W0201: why", ["W0201", "W0002"]),
         (f"{LINE}  # allow W0201, W0202: why\n  output y", ["W0002"]),
         (f"{LINE}  # to allow W0201: nothing\n  output y", ["W0201"]),
+        (f"{LONG}\n  output y".replace("= x\n", "= x  # allow W0201: why\n"), ["W0002", "W0201"]),
+        (
+            f"{LONG}\n  output y".replace("    -> conv", "    # allow W0201: why\n    -> conv"),
+            ["W0002", "W0201"],
+        ),
+        (f"  # allow W0201: why\n  z = x -> relu\n{LONG}\n  output z, y", ["W0002", "W0201"]),
     ],
 )
 def test_what_silences_nothing(body: str, found: list[str]) -> None:

@@ -293,6 +293,43 @@ def test_paths_that_take_no_picture(name: str, said: str, tmp_path: Path) -> Non
         render("digraph { a }", tmp_path / name)
 
 
+# ---- Columns --------------------------------------------------------------------------------------------------------
+
+WAYS = """block I(c: int): x -> y {
+  a = x -> conv(c, 1)
+  b = x -> conv(c, 1) -> conv(c, 3, pad=half)
+  d = x -> conv(c, 1) -> conv(c, 5, pad=half)
+  e = x -> maxpool(3, stride=1, pad=half) -> conv(c, 1)
+  y = [a, b, d, e] -> concat
+}
+"""
+
+
+def weights(dot: str) -> list[int]:
+    """The weight of each arrow, in the order of the text."""
+    found = re.findall(r"^  .* -> .* \[(.*)\];$", dot, re.MULTILINE)
+    return [int(w[1]) if (w := re.search(r'weight="(\d+)"', a)) else 1 for a in found]
+
+
+@pytest.mark.usefixtures("by_wheel")
+def test_blocks_of_several_equal_ways_stand_in_one_column(tmp_path: Path) -> None:
+    """Their joins stood aside of their forks once, so that ten blocks went down in a staircase."""
+
+    def width(blocks: int) -> float:
+        chain = "".join(f" -> I({c})" for c in range(8, 8 + blocks))
+        g = graph(f"{WAYS}net T {{\n  input x: [N, 3, 8, 8]\n  y = x{chain}\n  output y\n}}\n")
+        svg = drawn(to_dot(g), tmp_path / "t.svg")
+        return float(svg.attrib["viewBox"].split()[2])
+
+    assert width(10) < 1.25 * width(1)
+
+
+def test_a_column_follows_the_longest_way() -> None:
+    dot = to_dot(net("a = x -> conv(4, 1) -> conv(4, 1)\n  s = x -> conv(4, 1)\n  y = a + s\n  output y"))
+    # x to the first of two, the first to the second; x to the one; the two ways into the sum; to the output
+    assert weights(dot) == [6, 6, 2, 6, 1, 6]
+
+
 # ---- Pictures that are too large ------------------------------------------------------------------------------------
 
 

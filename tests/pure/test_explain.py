@@ -9,7 +9,7 @@ import pytest
 
 from netc.analyze.advice import CODES, advice_of_file
 from netc.errors import NetError
-from netc.explain import Topic, code_pages, example, pages, topics
+from netc.explain import Topic, argument_pages, code_pages, example, pages, topics
 from netc.layers import LAYERS
 from netc.layers.initial import INITS
 from netc.loading import load_text
@@ -94,6 +94,84 @@ def test_the_example_of_a_topic_is_right_and_formatted(topic: Topic) -> None:
     assert topic.about
     assert topic.example
     assert codes(topic.example) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("input a: [N, 4]\n  input b: [N, 4]\n  output a, b", []),
+        ("input a: [N, 4]\n  input b: [N, 4]\n  output a\n  output b", []),
+        ("input a: [N, 4]\n  l, r = a -> split(2)\n  output l, r", []),
+        ("input a: [N, 4]\n  input b: [N, 4]\n  l, r = [a, b]\n  output l, r", []),
+        ("input a, b: [N, 4]\n  output a, b", ["E0101"]),
+        ("input a: [N, 4]\n  l, r = a -> split(4)\n  output l, r", ["E0210"]),
+        ("input a: [N, 4]\n  l, r = a -> relu\n  output l, r", ["E0210"]),
+    ],
+)
+def test_names_with_commas_are_as_the_page_of_a_net_says(body: str, found: list[str]) -> None:
+    assert codes(f"net A {{\n  {body}\n}}\n") == found
+    (page,) = [t for t in topics() if "net" in t.names]
+    about = " ".join(page.about.split())
+    assert "Each input has an `input` line of its own" in about
+    assert "Several inputs" not in about
+
+
+def test_a_field_that_is_the_whole_input_is_told_of(netc: Command) -> None:
+    told = netc("explain", "rf").out
+    assert told == netc("explain", "whole").out
+    assert 'expect rf(gate) == "whole"' in told
+    assert "netc explain rf" in netc("explain", "expect").out
+    (page,) = [t for t in topics() if "whole" in t.names]
+    for claim in ('rf(a) == "whole"', "rf(gate) == 3", "rf(gate) == 32"):  # it is equal to nothing else
+        assert codes(page.example.replace("rf(a) == 3", claim)) == ["E0701"]
+    assert codes(page.example.replace("rf(a) == 3", "rf(gate) > 3")) == ["E0208"]
+    assert codes(page.example.replace("rf(a) == 3", 'rf(gate).local == "whole"')) == []
+
+
+@pytest.mark.parametrize(
+    "word", ["half", "same", "valid", "stride", "kernel", "dilation", "border", "round", "window"]
+)
+def test_what_windows_take_is_told_once(word: str, netc: Command) -> None:
+    told = netc("explain", word).out
+    assert told.startswith("window, kernel, ")
+    for name, cls in LAYERS.items():
+        if any(a.name == "kernel" for a in cls.arguments()):
+            assert f"`{name}`" in told
+            assert "netc explain window" in netc("explain", name).out
+    assert "netc explain window" in netc("explain", "pad").out  # the layer, which is not the argument
+
+
+@pytest.mark.parametrize(("word", "sizes"), [("half", [5, 5, 3]), ("same", [5, 5, 3]), ("valid", [3, 1, 2])])
+def test_padding_is_as_the_page_of_windows_says(word: str, sizes: list[int]) -> None:
+    layers = (
+        f"conv(4, 3, pad={word})",
+        f"conv(4, 3, dilation=2, pad={word})",
+        f"conv(4, 3, stride=2, pad={word})",
+    )
+    for layer, size in zip(layers, sizes, strict=True):
+        text = "net A {{\n  input x: [N, 3, 5, 5]\n  y = x -> {}\n  output y\n  expect shape(y) == [N, 4, {}, {}]\n}}\n"
+        assert not [c for c in codes(text.format(layer, size, size)) if c.startswith("E")]
+
+
+@pytest.mark.parametrize("name", argument_pages())
+def test_every_argument_and_each_of_its_words_has_a_page(name: str, netc: Command) -> None:
+    done = netc("explain", name)
+    assert done.code == 0
+    page = argument_pages()[name].text()
+    for of, argument in argument_pages()[name].uses:
+        assert re.search(rf"^  {of} +{argument.name}\b.* {re.escape(argument.kind)}$", page, re.MULTILINE)
+        assert name == argument.name or name in argument.words
+
+
+def test_arguments_of_several_layers_lead_to_these(netc: Command) -> None:
+    for word in ("allow", "advice"):
+        assert "# allow W0201" in netc("explain", word).out
+    told = netc("explain", "eps").out
+    assert all(f"  {name} " in told for name in ("bn", "ln", "gn", "adam"))
+    found = json.loads(netc("explain", "count_pad", "--json").out)
+    assert found["uses"] == [
+        {"of": "avgpool", "name": "count_pad", "takes": "true or false", "default": "true"}
+    ]
 
 
 def test_every_word_of_the_language_has_a_page(netc: Command) -> None:

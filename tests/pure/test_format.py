@@ -22,7 +22,10 @@ def formatted(text: str) -> str:
     after, errors = parse(once, "a.net")
     assert errors == ()
     assert same_meaning(before, after)
-    assert sorted(c.text for c in before.comments) == sorted(c.text for c in after.comments)
+    # A `##` that moves out of its item becomes a `#`, or it would document that item.
+    assert sorted(c.text.lstrip("#") for c in before.comments) == sorted(
+        c.text.lstrip("#") for c in after.comments
+    )
     assert format_text(once, "a.net") == once
     assert all(line == line.rstrip() for line in once.split("\n"))
     return once
@@ -156,8 +159,9 @@ def test_parameters_stay_broken_where_the_writer_broke_them() -> None:
     ("written", "style"),
     [
         ("## doc\nnet A(w: int, # one\n d: int) {\n}\n", "# one\n## doc\nnet A(w: int, d: int) {\n}\n"),
-        ("## doc\nnet A(w: int, ## one\n d: int) {\n}\n", "## one\n\n## doc\nnet A(w: int, d: int) {\n}\n"),
-        ("param a\nparam p = [1, ## one\n 2]\n", "param a\n## one\n\nparam p = [1, 2]\n"),
+        ("## doc\nnet A(w: int, ## one\n d: int) {\n}\n", "# one\n## doc\nnet A(w: int, d: int) {\n}\n"),
+        ("## doc\n\nparam p = [1, ## one\n 2]\n", "## doc\n\n# one\nparam p = [1, 2]\n"),
+        ("param a\nparam p = [1, ## one\n 2]\n", "param a\n# one\nparam p = [1, 2]\n"),
     ],
 )
 def test_comments_inside_a_first_line_leave_the_doc_alone(written: str, style: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from netc.errors import Diagnostic, NetError, render_all
 from netc.resources import grammar_path
 from netc.syntax import ast
+from netc.syntax.format import format_text
 from netc.syntax.parse import parse, read
 from netc.syntax.scan import MAX_BYTES
 from netc.syntax.tables import make_tables, pack, tables, unpack
@@ -165,11 +166,33 @@ def test_spans_cover_what_was_written() -> None:
     assert (block.span.line, block.span.end_line, block.span.end_col) == (1, 3, 2)
 
 
-def test_doc_comments_stand_directly_above() -> None:
-    file, _ = parse("## far\n\n## one\n##   two\nparam a\n# no\nparam b\nparam c ## behind\n", "a.net")
+def test_doc_comments_stand_above() -> None:
+    text = "## far\n\n## one\n##   two\nparam a\n# no\nparam b\nparam c ## behind\nparam d\n## last\n"
+    file, _ = parse(text, "a.net")
     docs = [item.doc for item in file.items if isinstance(item, ast.Param)]
-    assert docs == ["one\ntwo", "", ""]
-    assert [c.alone for c in file.comments] == [True, True, True, True, False]
+    assert docs == ["far\n\none\ntwo", "", "", ""]
+    assert [c.alone for c in file.comments] == [True, True, True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    "between", ["", "\n", "\n\n\n", "# why\n", "\n# why\n\n", "######\n", "### Nets\n\n"]
+)
+@pytest.mark.parametrize("item", ["param a", "net A {\n}", "block A: x -> y {\n}", "train {\n}"])
+def test_a_doc_comment_reaches_its_item_over_blank_lines_and_comments(item: str, between: str) -> None:
+    text = f"param z\n## one\n## two\n{between}{item}\n"
+    (_, found), errors = parse(text, "a.net")[0].items, parse(text, "a.net")[1]
+    assert not errors
+    assert isinstance(found, ast.Param | ast.Net | ast.Block | ast.Train)
+    assert found.doc == "one\ntwo"
+    once = format_text(text, "a.net")
+    assert format_text(once, "a.net") == once
+    assert "## two\n" in once
+
+
+def test_what_stands_inside_an_item_or_above_an_import_documents_nothing() -> None:
+    text = '## A\nnetc 1\n## b\nfrom "b.net" import B\nnet A {\n  ## y\n  output y\n  ## z\n}\nparam a\n'
+    file, _ = parse(text, "a.net")
+    assert [item.doc for item in file.items if isinstance(item, ast.Net | ast.Param)] == ["", ""]
 
 
 def test_a_body_may_stand_on_one_line() -> None:

@@ -52,7 +52,7 @@ def advice_of_file(nets: Mapping[str, Facts], file: ast.File) -> tuple[Diagnosti
                 found.setdefault((diagnostic.code, diagnostic.span), diagnostic)
     for diagnostic in _of_train_blocks(nets, file):
         found[diagnostic.code, diagnostic.span] = diagnostic
-    told = silence(list(found.values()), file.comments)
+    told = silence(list(found.values()), file)
     return tuple(sorted(told, key=lambda d: (d.span.line, d.span.col, d.code)))
 
 

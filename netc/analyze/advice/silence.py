@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,20 +19,21 @@ _ALLOW: Final = re.compile(r"#\s*allow\s+([WE]\d\w*(?:\s*,\s*[WE]\d\w*)*)\s*(?::
 
 @dataclass(frozen=True, slots=True)
 class _Allowed:
-    """The codes of one comment, and the line it speaks of."""
+    """The codes of one comment, and the line it speaks of; `alone`, and so of the statement that begins there."""
 
     comment: ast.Comment
     codes: tuple[str, ...]
     line: int
+    alone: bool
 
 
-def silence(found: list[Diagnostic], comments: Iterable[ast.Comment]) -> list[Diagnostic]:
+def silence(found: list[Diagnostic], file: ast.File) -> list[Diagnostic]:
     """What of the advice no comment allows.  W0001 where a comment gives no reason, W0002 where it allows nothing."""
     out: list[Diagnostic] = []
     allowed: list[_Allowed] = []
-    for comment, codes, reason, line in _comments(comments):
+    for comment, codes, reason, line in _comments(file.comments):
         if reason:
-            allowed.append(_Allowed(comment, codes, line))
+            allowed.append(_Allowed(comment, codes, line, comment.alone))
         else:
             help = f"write it: # allow {', '.join(codes)}: reason"
             out.append(
@@ -42,8 +44,12 @@ def silence(found: list[Diagnostic], comments: Iterable[ast.Comment]) -> list[Di
         for code in dict.fromkeys(a.codes):
             at.setdefault((a.line, code), []).append(a)
     used: set[tuple[ast.Comment, str]] = set()
+    statements = sorted((s.span.line, s.span.end_line) for item in file.items for s in _body(item))
     for d in found:
-        by = at.get((d.span.line, d.code), [])
+        by = list(at.get((d.span.line, d.code), ()))
+        first = _first_line(statements, d.span.line)
+        if first < d.span.line:
+            by += [a for a in at.get((first, d.code), ()) if a.alone]
         used |= {(a.comment, d.code) for a in by}
         if not by:
             out.append(d)
@@ -55,6 +61,16 @@ def silence(found: list[Diagnostic], comments: Iterable[ast.Comment]) -> list[Di
                 message = f"there is no {code} here to allow" if code in CODES else f"{code} {what}"
                 out.append(Diagnostic("W0002", message, a.comment.span, help=near or "take the comment away"))
     return out
+
+
+def _body(item: ast.Item) -> Sequence[ast.NetStatement | ast.TrainStatement]:
+    return item.body if isinstance(item, ast.Net | ast.Block | ast.Train) else ()
+
+
+def _first_line(statements: Sequence[tuple[int, int]], line: int) -> int:
+    """The first line of the statement that goes over this line, the line itself where none does."""
+    at = bisect_right(statements, line, key=lambda s: s[0]) - 1
+    return statements[at][0] if at >= 0 and statements[at][1] >= line else line
 
 
 def _comments(comments: Iterable[ast.Comment]) -> Iterable[tuple[ast.Comment, tuple[str, ...], str, int]]:
