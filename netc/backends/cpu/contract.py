@@ -14,6 +14,8 @@ from netc.backends.cpu.threads import WORTH
 
 BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in the second-level cache
 SEEN = 256 << 10  # bytes of the source that a block of output rows may see
+# A result that no cache holds, of few steps, is written row by row: panels of its columns would come back to each page.
+SHALLOW, LARGE = 64, 4 << 20
 PIXELS = 196  # that it should have at least: many tiles, and little that is left over
 MULTIPLIED = 224  # by weights: pixels whose gradients, a panel of them, stay in the first-level cache
 
@@ -39,6 +41,8 @@ def dot(b: Bound) -> list[Call]:
     if panels < 4 * b.threads and m >= 4 * b.threads * TALL:
         blocks = max(blocks, b.threads)
     rows = -(-m // (blocks * TALL)) * TALL
+    if not tb and depth <= SHALLOW and b.outputs[0].nbytes > LARGE:
+        rows = TALL
     packs = int(panels >= 8 and (depth >= 128 or not ta))
     sizes = (m, n, depth, a_row, a_step, b_step, b_column, min(m, rows), packs)
     return [Call(k.dot, panels * -(-m // rows), (*arrays, *sizes), b.work)]
