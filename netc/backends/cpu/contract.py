@@ -16,6 +16,7 @@ BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in 
 SEEN = 256 << 10  # bytes of the source that a block of output rows may see
 # A result that no cache holds, of few steps, is written row by row: panels of its columns would come back to each page.
 SHALLOW, LARGE = 64, 4 << 20
+WIDE = 256  # channels from which the weights' gradient of a 1×1 window is a matrix product, which packs its strips
 PIXELS = 196  # that it should have at least: many tiles, and little that is left over
 MULTIPLIED = 224  # by weights: pixels whose gradients, a panel of them, stay in the first-level cache
 
@@ -26,15 +27,22 @@ def dot(b: Bound) -> list[Call]:
     ta, tb = bool(b.params.get("ta")), bool(b.params.get("tb"))
     m, n = b.out()
     depth = b.shape(0)[0 if ta else 1]
-    a_row, a_step = (1, m) if ta else (depth, 1)
-    size = b.outputs[0].itemsize
     arrays = (*b.inputs, *b.outputs)
     if tb and m == 1:
         return [Call(k.columns, n, (*arrays, depth), b.work)]
+    a_row, a_step = (1, m) if ta else (depth, 1)
+    size = b.outputs[0].itemsize
     if not tb and (m == 1 or depth <= 2):
         strip = 4096 // size  # of a row: what is added to stays in the first-level cache
         return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]
+    return [_matrices(b, m, n, depth, ta=ta, tb=tb)]
+
+
+def _matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool) -> Call:
+    """A `(m, depth)` times B `(depth, n)`, as they lie in memory or transposed."""
+    a_row, a_step = (1, m) if ta else (depth, 1)
     b_step, b_column = (1, depth) if tb else (n, 1)
+    size = b.outputs[0].itemsize
     width = 2 * (VECTOR_BYTES // size)
     panels = -(-n // width)
     blocks = -(-m // (BLOCK * TALL))
@@ -45,7 +53,7 @@ def dot(b: Bound) -> list[Call]:
         rows = TALL
     packs = int(panels >= 8 and (depth >= 128 or not ta))
     sizes = (m, n, depth, a_row, a_step, b_step, b_column, min(m, rows), packs)
-    return [Call(k.dot, panels * -(-m // rows), (*arrays, *sizes), b.work)]
+    return Call(kernels("dot").dot, panels * -(-m // rows), (*b.inputs, *b.outputs, *sizes), b.work)
 
 
 # ---- Convolutions -------------------------------------------------------------------------------------------
@@ -198,6 +206,8 @@ def conv_weights(b: Bound) -> list[Call]:
     groups = _groups(b)
     if _depthwise(b, c, kk):
         return _depthwise_weights(b, grid)
+    if _pointwise(b, grid) and min(c, kk) >= WIDE:
+        return [_matrices(b, c, kk, n * ho * wo, ta=True, tb=False)]
     source, layout, padded = _source(b, grid)
     taps, run = grid.stretches(grid.cols.extent if padded else source[2], source[3], groups)
     lanes = 2 * (VECTOR_BYTES // out.itemsize)
@@ -209,6 +219,13 @@ def conv_weights(b: Bound) -> list[Call]:
     per = min(max(1, SEEN // (few * row)) * few, -(-n * ho // few) * few)
     sizes = (groups, c, kk // groups, run, parts, per, few, int(joined))
     return _in_parts(b, k, parts, units, lambda sums: (*b.inputs, sums, taps, source, layout, sizes))
+
+
+def _pointwise(b: Bound, grid: Grid) -> bool:
+    """Whether every output pixel sees the input pixel of its place, and all its channels."""
+    n, ho, wo, _ = b.shape(1)
+    same = b.shape(0)[:3] == (n, ho, wo) and len(grid.rows.taps) == len(grid.cols.taps) == 1
+    return same and _groups(b) == 1 and grid.rows.step == grid.cols.step == 1
 
 
 def _depthwise_weights(b: Bound, grid: Grid) -> list[Call]:
