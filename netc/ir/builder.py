@@ -55,8 +55,8 @@ class Builder:
         return out
 
     def all(self, op: Primitive, /, *inputs: Value, **params: Any) -> tuple[Value, ...]:
-        types = op.type(*(v.type for v in inputs), **params)
-        outputs = tuple(self.value(t) for t in types)
+        types = op.type(*[v.type for v in inputs], **params)
+        outputs = tuple([Value(next(self._ids), t) for t in types])
         self.equations.append(Equation(op, inputs, outputs, params, self.node))
         return outputs
 

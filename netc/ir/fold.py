@@ -10,7 +10,7 @@ weights alone, so `split_constant` moves it out of the program that runs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from netc import ops
@@ -46,11 +46,10 @@ def fold(program: Program) -> Program:
     b = Builder.after(program)
     now: dict[Value, Value] = {}
     for eq in program.equations:
-        inputs = tuple(now.get(v, v) for v in eq.inputs)
         if eq.outputs[0] in chains:
             now[eq.outputs[0]] = _folded(b, chains[eq.outputs[0]], now)
         elif eq.outputs[0] not in gone:
-            b.equations.append(eq if inputs == eq.inputs else replace(eq, inputs=inputs))
+            b.equations.append(eq.reading(now))
     outputs = {name: now.get(v, v) for name, v in program.outputs.items()}
     updates = tuple((old, now.get(new, new)) for old, new in program.updates)
     return Program(program.inputs, tuple(b.equations), outputs, updates)
