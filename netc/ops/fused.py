@@ -58,7 +58,6 @@ def pointwise(op: Primitive) -> bool:
     return op.body is not None or op is fused
 
 
-@lru_cache(maxsize=1024)  # equal blocks of a net have equal expressions
 def _step_types(operands: Types, expression: Expression) -> Types:
     known: list[TensorType] = list(operands)
     for step in expression.steps:
@@ -72,6 +71,7 @@ def _fused_type(*operands: TensorType, expression: Expression) -> Types:
     return (*(whole for _ in expression.results), *(sums for _ in expression.sums))
 
 
+@lru_cache(maxsize=1024)  # equal blocks of a net have equal expressions
 def whole_type(operands: Types, expression: Expression) -> TensorType:
     """The one type of all steps, and of what is summed."""
     known = _step_types(operands, expression)
