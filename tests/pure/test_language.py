@@ -345,7 +345,9 @@ def test_two_divisors_of_one_size() -> None:
 def test_whole_numbers_stay_whole_or_are_refused(kind: str) -> None:
     call, types = LAYERS[kind].examples[0]
     names = "xz"[: len(types)]
-    inputs = "".join(f"  input {n}: {TensorType(t.shape, 'int')!r}\n" for n, t in zip(names, types, strict=True))
+    inputs = "".join(
+        f"  input {n}: {TensorType(t.shape, 'int')!r}\n" for n, t in zip(names, types, strict=True)
+    )
     found = load_text(f"net A {{\n{inputs}  y = [{', '.join(names)}] -> {call}\n  output y\n}}\n")
     if LAYERS[kind].integers:
         assert not found.failed
