@@ -36,9 +36,9 @@ def weights_late(program: Program) -> Program:
     lowest = peak
     while peak <= lowest:
         there = (
-            p
-            for p in pairs
-            if _size(p[0]) >= peak * _LARGE and line.place[id(p[0])] <= at <= line.place[id(p[1])]
+            (g, update)
+            for g, update in pairs
+            if _size(g) >= peak * _LARGE and line.place[id(g)] <= at <= line.place[id(update)]
         )
         pair = next(there, None)
         if pair is None:
@@ -90,31 +90,31 @@ class _Need(NamedTuple):
 class _Line:
     """Equations at their places, and how much is live at each.  What is moved behind all leaves its place empty.
 
-    `needs` is by place, `place` by the identity of an equation, and the results are read at the last place of all.
+    `place` is by the identity of an equation, and the results of the program are read at the last place of all.
     """
 
     def __init__(self, program: Program, room: int) -> None:
-        self.needs = _needs(program)
-        self.free = len(self.needs)
-        self.needs += [_Need()] * (room + 1)
+        self._needs = _needs(program)
+        self._free = len(self._needs)
+        self._needs += [_Need()] * (room + 1)
         self.place = {id(eq): at for at, eq in enumerate(program.equations)}
         self._taker: dict[Value, int] = {}  # the place of the equation that takes it
         self._last: dict[Value, int] = {}  # the place of the last that reads it
-        for at, (reads, takes, _) in enumerate(self.needs):
+        for at, (reads, takes, _) in enumerate(self._needs):
             for v in reads:
                 self._last[v] = at
             for v in takes:
                 self._last[v] = self._taker[v] = at
         root = _roots(program)
-        self._last.update((root.get(v, v), len(self.needs) - 1) for v in program.outputs.values())
-        self._change = [0] * (len(self.needs) + 1)
-        self._count(range(self.free), 1)
+        self._last.update((root.get(v, v), len(self._needs) - 1) for v in program.outputs.values())
+        self._change = [0] * (len(self._needs) + 1)
+        self._count(range(self._free), 1)
 
     def _count(self, places: Iterable[int], sign: int) -> None:
         """Adds what equations take, from where to where it is live, or takes that back."""
         last, change = self._last, self._change
         for at in places:
-            _, takes, donors = self.needs[at]
+            _, takes, donors = self._needs[at]
             over = [v.type for v in donors if last[v] == at]
             for out in takes:
                 size = sign * out.type.nbytes
@@ -126,17 +126,18 @@ class _Line:
 
     def put_last(self, equations: Sequence[Equation]) -> None:
         """Moves equations behind all others; only what they read is live for longer."""
-        moves = [(self.place[id(eq)], self.free + i) for i, eq in enumerate(equations)]
-        read = [v for old, _ in moves for v in self.needs[old].reads]
+        moves = [(self.place[id(eq)], self._free + i) for i, eq in enumerate(equations)]
+        read = [v for old, _ in moves for v in self._needs[old].reads]
         touched = {at for move in moves for at in move}
         touched |= {self._taker[v] for v in read} | {self._last[v] for v in read}
         self._count(touched, -1)
         for eq, (old, new) in zip(equations, moves, strict=True):
-            self.needs[old], self.needs[new] = _Need(), self.needs[old]
+            self._needs[old], self._needs[new] = _Need(), self._needs[old]
             self.place[id(eq)] = new
-            self._taker.update(dict.fromkeys(self.needs[new].takes, new))
-            self._last.update((v, max(self._last[v], new)) for v in self.needs[new].reads)
-        self.free += len(moves)
+            reads, takes, _ = self._needs[new]
+            self._taker.update(dict.fromkeys(takes, new))
+            self._last.update((v, max(self._last[v], new)) for v in (*reads, *takes))
+        self._free += len(moves)
         self._count(touched, 1)
 
     def peak(self) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from netc.loading import Loaded, load_file, load_text
 from netc.train import folder
 from netc.train.model import Model
 from netc.train.spec import TrainSpec, default_spec
+from netc.types import TensorType
 from tests.command import Command
 
 BLOCKS = """
