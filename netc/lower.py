@@ -13,7 +13,7 @@ from netc.graph.model import Graph
 from netc.ir.builder import Builder
 from netc.ir.constant import split_constant
 from netc.ir.fold import FOLDING
-from netc.ir.passes import simplify
+from netc.ir.passes import IMPROVING, simplify
 from netc.ir.program import Program
 from netc.ops.primitive import Value
 from netc.types import DType, TensorType, physical
@@ -87,4 +87,4 @@ def folded(program: Program) -> tuple[Program, Program]:
     Norms are folded into the weights before them.
     """
     prepare, infer = split_constant(simplify(program, FOLDING))
-    return simplify(prepare), simplify(infer)
+    return simplify(prepare, IMPROVING), simplify(infer, IMPROVING)

@@ -7,10 +7,9 @@ neighbouring channels of one pixel.  The batch `N` is a symbol until a program i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
 from netc.sizes import Size, Symbol, symbolic
 
@@ -24,9 +23,8 @@ DTYPES: Final[dict[str, DType]] = {"f32": "f32", "f64": "f64", "int": "int"}  # 
 NUMPY_NAME: Final[dict[DType, str]] = {"f32": "float32", "f64": "float64", "int": "int64"}
 
 
-@dataclass(frozen=True, slots=True)
-class TensorType:
-    """Shape and element type of a tensor.
+class TensorType(NamedTuple):
+    """Shape and element type of a tensor.  A tuple, for passes compare types by the ten thousand.
 
     >>> TensorType((N, 6, 28, 28))
     [N, 6, 28, 28]

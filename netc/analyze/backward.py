@@ -17,7 +17,7 @@ def backward_flops(program: Program) -> Counter[str]:
     forward = _needed(program, (v for name, v in program.outputs.items() if not name.startswith("grad ")))
     out: Counter[str] = Counter()
     for eq in program.equations:
-        if not any(v in forward for v in eq.outputs):
+        if forward.isdisjoint(eq.outputs):
             ins, outs = tuple(v.type for v in eq.inputs), tuple(v.type for v in eq.outputs)
             out[eq.node] += eq.op.flops(ins, outs, dict(eq.params))
     return out
@@ -27,6 +27,6 @@ def _needed(program: Program, wanted: Iterable[Value]) -> set[Value]:
     """Every value that flows into one of those wanted, themselves included."""
     needed = set(wanted)
     for eq in reversed(program.equations):
-        if any(v in needed for v in eq.outputs):
+        if not needed.isdisjoint(eq.outputs):
             needed.update(eq.inputs)
     return needed

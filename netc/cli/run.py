@@ -25,7 +25,7 @@ from netc.errors import MissingDependency, NetError
 
 FAULT = 70  # EX_SOFTWARE of sysexits.h
 PIPE = 128 + signal.SIGPIPE
-_YOUNG = 50_000  # new objects between two collections: a compiler makes many, and hardly a cycle among them
+_YOUNG = 200_000  # new objects between two collections: a compiler makes many, and hardly a cycle among them
 
 
 class Terminated(BaseException):

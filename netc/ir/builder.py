@@ -51,12 +51,15 @@ class Builder:
     # ---- equations ----------------------------------------------------------------------------------------
 
     def __call__(self, op: Primitive, /, *inputs: Value, **params: Any) -> Value:
-        (out,) = self.all(op, *inputs, **params)
+        (out,) = self._emit(op, inputs, params)
         return out
 
     def all(self, op: Primitive, /, *inputs: Value, **params: Any) -> tuple[Value, ...]:
-        types = op.type(*(v.type for v in inputs), **params)
-        outputs = tuple(self.value(t) for t in types)
+        return self._emit(op, inputs, params)
+
+    def _emit(self, op: Primitive, inputs: tuple[Value, ...], params: dict[str, Any]) -> tuple[Value, ...]:
+        types = op.type(*[v.type for v in inputs], **params)
+        outputs = tuple([Value(next(self._ids), t) for t in types])
         self.equations.append(Equation(op, inputs, outputs, params, self.node))
         return outputs
 

@@ -16,13 +16,12 @@ def check(program: Program) -> Program:
     if len(known) != len(program.inputs) or len({i.name for i in program.inputs}) != len(program.inputs):
         raise IllFormed("two inputs are the same")
     for eq in program.equations:
-        for v in eq.inputs:
-            if v not in known:
-                raise IllFormed(f"{v!r} is used before it is computed, in {eq!r}")
-        types = eq.op.type(*(v.type for v in eq.inputs), **eq.params)
-        if types != tuple(v.type for v in eq.outputs):
+        if not known.issuperset(eq.inputs):
+            raise IllFormed(f"a value is used before it is computed, in {eq!r}")
+        types = eq.op.type(*[v.type for v in eq.inputs], **eq.params)
+        if types != tuple([v.type for v in eq.outputs]):
             raise IllFormed(f"{eq!r} has the types {types}")
-        if any(v in known for v in eq.outputs):
+        if not known.isdisjoint(eq.outputs):
             raise IllFormed(f"assigned twice: {eq!r}")
         known.update(eq.outputs)
     for name, v in program.outputs.items():

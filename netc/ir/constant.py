@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
 from netc.ir.builder import Builder
 from netc.ir.passes import params_key, share_equal
-from netc.ir.program import Input, Program
+from netc.ir.program import Equation, Input, Program
 from netc.ops.primitive import Value
 
 KEPT: Final = ("param", "frozen", "state")
@@ -19,7 +20,7 @@ def constants(program: Program) -> set[Value]:
     replaced = {old for old, _ in program.updates}
     known = {i.value for i in program.inputs if i.role in KEPT and i.value not in replaced}
     for eq in program.equations:
-        if all(v in known for v in eq.inputs):
+        if known.issuperset(eq.inputs):
             known.update(eq.outputs)
     return known
 
@@ -33,14 +34,14 @@ def split_constant(program: Program) -> tuple[Program, Program]:
     program = share_equal(program)
     known = constants(program)
     given = _given(program)
-    kept = [eq for eq in program.equations if all(v in known for v in eq.outputs)]
-    early = [eq for eq in kept if not all(v in given for v in eq.outputs)]
+    kept = [eq for eq in program.equations if known.issuperset(eq.outputs)]
+    early = [eq for eq in kept if not given.issuperset(eq.outputs)]
     done = {v for eq in early for v in eq.outputs}
-    late = [eq for eq in program.equations if not all(v in done for v in eq.outputs)]
+    late = [eq for eq in program.equations if not done.issuperset(eq.outputs)]
     read = {v for eq in late for v in eq.inputs} | set(program.outputs.values())
     read |= {new for _, new in program.updates}
     crossing = [v for eq in early for v in eq.outputs if v in read]
-    names = _names(program, known)
+    names = _names(program, kept)
     b = Builder.after(program)
     for v in crossing:
         b.update(b.input(names[v], v.type, "prepared"), v)
@@ -60,14 +61,12 @@ def _given(program: Program) -> set[Value]:
     return given
 
 
-def _names(program: Program, known: set[Value]) -> dict[Value, str]:
-    """For each computed value the layer it is for, and a hash of the expression that it is."""
+def _names(program: Program, kept: Iterable[Equation]) -> dict[Value, str]:
+    """For each value that is computed from weights the layer it is for, and a hash of the expression that it is."""
     key = {i.value: i.name for i in program.inputs}
     names: dict[Value, str] = {}
-    for eq in program.equations:
-        if not all(v in known for v in eq.outputs):
-            continue
-        operands = "\0".join(key[v] for v in eq.inputs)
+    for eq in kept:
+        operands = "\0".join([key[v] for v in eq.inputs])
         for at, out in enumerate(eq.outputs):
             text = f"{eq.op}\0{params_key(eq.params)}\0{operands}\0{out.type}\0{at}"
             key[out] = sha256(text.encode()).hexdigest()[:32]

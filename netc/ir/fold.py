@@ -10,7 +10,7 @@ weights alone, so `split_constant` moves it out of the program that runs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from netc import ops
@@ -23,6 +23,7 @@ from netc.ops.primitive import Value
 _LINEAR: Final = (ops.conv, ops.dot, ops.conv_data)
 _SCALES: Final = (ops.mul, ops.scale)
 _SHIFTS: Final = (ops.add, ops.bias, ops.sub, ops.shift)
+_STEPS: Final = (*_SCALES, *_SHIFTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,10 @@ def fold(program: Program) -> Program:
     b = Builder.after(program)
     now: dict[Value, Value] = {}
     for eq in program.equations:
-        inputs = tuple(now.get(v, v) for v in eq.inputs)
-        if eq.outputs[0] in chains:
-            now[eq.outputs[0]] = _folded(b, chains[eq.outputs[0]], now)
+        if chain := chains.get(eq.outputs[0]):
+            now[eq.outputs[0]] = _folded(b, chain, now)
         elif eq.outputs[0] not in gone:
-            b.equations.append(eq if inputs == eq.inputs else replace(eq, inputs=inputs))
+            b.equations.append(eq.reading(now))
     outputs = {name: now.get(v, v) for name, v in program.outputs.items()}
     updates = tuple((old, now.get(new, new)) for old, new in program.updates)
     return Program(program.inputs, tuple(b.equations), outputs, updates)
@@ -102,12 +102,9 @@ def _is_step(eq: Equation, y: Value, known: set[Value]) -> bool:
     channels = y.type.shape[-1:]
     if eq.op is ops.reshape:
         return eq.outputs[0].type.shape[-1:] == channels
-    if eq.op is ops.sub and eq.inputs[0] is not y:
+    if eq.op not in _STEPS or (eq.op is ops.sub and eq.inputs[0] is not y):
         return False
-    others = [v for v in eq.inputs if v is not y]
-    return eq.op in (*_SCALES, *_SHIFTS) and all(
-        v in known and v.type.shape in ((), channels) for v in others
-    )
+    return all(v in known and v.type.shape in ((), channels) for v in eq.inputs if v is not y)
 
 
 # ---- The algebra ------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ def gradients(b: Builder, loss: Value, seed: Value, wanted: Sequence[Value]) -> 
     needed = _depends_on(b, wanted)
     so_far: dict[Value, Value] = {loss: seed}
     for eq in reversed(b.equations[:]):
-        gs = tuple(so_far.get(out) for out in eq.outputs)
-        if all(g is None for g in gs) or not any(v in needed for v in eq.inputs):
+        gs = tuple([so_far.get(out) for out in eq.outputs])
+        if needed.isdisjoint(eq.inputs) or all(g is None for g in gs):
             continue
         if eq.op.gradient is None:
             raise TypeError(f"{eq.op} has no gradient, and the loss depends on what it computes ({eq.node})")
@@ -42,7 +42,7 @@ def _depends_on(b: Builder, wanted: Sequence[Value]) -> set[Value]:
     """Every value that some wanted value flows into."""
     reached = set(wanted)
     for eq in b.equations:
-        if any(v in reached for v in eq.inputs):
+        if not reached.isdisjoint(eq.inputs):
             reached.update(eq.outputs)
     return reached
 

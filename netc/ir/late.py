@@ -9,10 +9,10 @@ live at once becomes less.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 from netc.ir.program import Equation, Program
 from netc.ops.fused import pointwise
@@ -30,24 +30,25 @@ def weights_late(program: Program) -> Program:
     pairs = sorted(_pairs(program), key=lambda pair: -_size(pair[0]))
     if not pairs:
         return program
-    needs = _needs(program)
-    best = line = list(program.equations)
-    peak, at = _peak(program, line, needs)
+    line = _Line(program, room=2 * len(pairs))
+    best = dict(line.place)
+    peak, at = line.peak()
     lowest = peak
     while peak <= lowest:
-        place = {id(eq): i for i, eq in enumerate(line)}
         there = (
-            p for p in pairs if _size(p[0]) >= peak * _LARGE and place[id(p[0])] <= at <= place[id(p[1])]
+            (g, update)
+            for g, update in pairs
+            if _size(g) >= peak * _LARGE and line.place[id(g)] <= at <= line.place[id(update)]
         )
         pair = next(there, None)
         if pair is None:
             break
         pairs.remove(pair)
-        line = [eq for eq in line if eq is not pair[0] and eq is not pair[1]] + list(pair)
-        peak, at = _peak(program, line, needs)
+        line.put_last(pair)
+        peak, at = line.peak()
         if peak < lowest:
-            best, lowest = line, peak
-    return replace(program, equations=tuple(best))
+            best, lowest = dict(line.place), peak
+    return replace(program, equations=tuple(sorted(program.equations, key=lambda eq: best[id(eq)])))
 
 
 def _size(eq: Equation) -> int:
@@ -56,80 +57,118 @@ def _size(eq: Equation) -> int:
 
 def _pairs(program: Program) -> list[tuple[Equation, Equation]]:
     """Equations whose one result only an update reads, and that update; neither needs what other updates replace."""
-    readers = Counter(v for eq in program.equations for v in eq.inputs)
+    readers = Counter([v for eq in program.equations for v in eq.inputs])
     readers.update(program.outputs.values())
     replaced = {old for old, _ in program.updates}
     new = {new for _, new in program.updates}
     updates = {
         v: eq
         for eq in program.equations
-        if all(out in new and not readers[out] for out in eq.outputs)
+        if new.issuperset(eq.outputs) and readers.keys().isdisjoint(eq.outputs)
         for v in eq.inputs
         if readers[v] == 1
     }
-    roots: dict[Value, Value] = {}
-    found: list[tuple[Equation, Equation]] = []
-    for eq in program.equations:
-        if eq.op.view:
-            roots[eq.outputs[0]] = roots.get(eq.inputs[0], eq.inputs[0])
-            continue
-        alone = len(eq.outputs) == 1 and replaced.isdisjoint(roots.get(v, v) for v in eq.inputs)
-        if alone and eq.outputs[0] in updates:
-            found.append((eq, updates[eq.outputs[0]]))
-    return found
+    root = _roots(program)
+    return [
+        (eq, updates[eq.outputs[0]])
+        for eq in program.equations
+        if len(eq.outputs) == 1
+        and eq.outputs[0] in updates
+        and not eq.op.view
+        and replaced.isdisjoint([root.get(v, v) for v in eq.inputs])
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Need:
-    """Whose memory an equation reads, which it takes anew, and whether a result may be written over an operand."""
+class _Need(NamedTuple):
+    """Of what equations take: whose memory one reads, what it takes anew, and which of `reads` it may write over."""
 
-    reads: tuple[Value, ...]
-    takes: tuple[Value, ...]
-    inside: bool
+    reads: Sequence[Value] = ()
+    takes: Sequence[Value] = ()
+    donors: Sequence[Value] = ()
 
 
-def _needs(program: Program) -> dict[int, _Need]:
-    """By the identity of the equation.  What updates an input is written over it, so it takes nothing."""
+class _Line:
+    """Equations at their places, and how much is live at each.  What is moved behind all leaves its place empty.
+
+    `place` is by the identity of an equation, and the results of the program are read at the last place of all.
+    """
+
+    def __init__(self, program: Program, room: int) -> None:
+        self._needs = _needs(program)
+        self._free = len(self._needs)
+        self._needs += [_Need()] * (room + 1)
+        self.place = {id(eq): at for at, eq in enumerate(program.equations)}
+        self._taker: dict[Value, int] = {}  # the place of the equation that takes it
+        self._last: dict[Value, int] = {}  # the place of the last that reads it
+        for at, (reads, takes, _) in enumerate(self._needs):
+            for v in reads:
+                self._last[v] = at
+            for v in takes:
+                self._last[v] = self._taker[v] = at
+        root = _roots(program)
+        self._last.update((root.get(v, v), len(self._needs) - 1) for v in program.outputs.values())
+        self._change = [0] * (len(self._needs) + 1)
+        self._count(range(self._free), 1)
+
+    def _count(self, places: Iterable[int], sign: int) -> None:
+        """Adds what equations take, from where to where it is live, or takes that back."""
+        last, change = self._last, self._change
+        for at in places:
+            _, takes, donors = self._needs[at]
+            over = [v.type for v in donors if last[v] == at]
+            for out in takes:
+                size = sign * out.type.nbytes
+                within = out.type in over
+                if within:
+                    over.remove(out.type)
+                change[at + within] += size
+                change[last[out] + 1] -= size
+
+    def put_last(self, equations: Sequence[Equation]) -> None:
+        """Moves equations behind all others; only what they read is live for longer."""
+        moves = [(self.place[id(eq)], self._free + i) for i, eq in enumerate(equations)]
+        read = [v for old, _ in moves for v in self._needs[old].reads]
+        touched = {at for move in moves for at in move}
+        touched |= {self._taker[v] for v in read} | {self._last[v] for v in read}
+        self._count(touched, -1)
+        for eq, (old, new) in zip(equations, moves, strict=True):
+            self._needs[old], self._needs[new] = _Need(), self._needs[old]
+            self.place[id(eq)] = new
+            reads, takes, _ = self._needs[new]
+            self._taker.update(dict.fromkeys(takes, new))
+            self._last.update((v, max(self._last[v], new)) for v in (*reads, *takes))
+        self._free += len(moves)
+        self._count(touched, 1)
+
+    def peak(self) -> tuple[int, int]:
+        """The most bytes that are live at once, and where."""
+        live = list(accumulate(self._change))
+        most = max(live)
+        return most, live.index(most)
+
+
+def _roots(program: Program) -> dict[Value, Value]:
+    """Whose memory each view is."""
     root: dict[Value, Value] = {}
     for eq in program.equations:
         if eq.op.view:
             root[eq.outputs[0]] = root.get(eq.inputs[0], eq.inputs[0])
+    return root
+
+
+def _needs(program: Program) -> list[_Need]:
+    """Of each equation.  What updates an input is written over it, so it takes nothing."""
+    root = _roots(program)
     updated = {root.get(new, new) for _, new in program.updates}
-    return {
-        id(eq): _Need(
-            tuple(dict.fromkeys(root.get(v, v) for v in eq.inputs)),
-            () if eq.op.view else tuple(out for out in eq.outputs if out not in updated),
-            pointwise(eq.op),
-        )
-        for eq in program.equations
-    } | {id(program): _Need(tuple(root.get(v, v) for v in program.outputs.values()), (), False)}
-
-
-def _peak(program: Program, equations: Sequence[Equation], needs: Mapping[int, _Need]) -> tuple[int, int]:
-    """The most bytes that are live at once in that order, and where."""
-    last: dict[Value, int] = {}
-    for at, eq in enumerate(equations):
-        need = needs[id(eq)]
-        for v in need.reads:
-            last[v] = at
-        for v in need.takes:
-            last[v] = at
-    last.update((v, len(equations)) for v in needs[id(program)].reads)
-    made: set[Value] = set()
-    change = [0] * (len(equations) + 2)
-    for at, eq in enumerate(equations):
-        need = needs[id(eq)]
-        if not need.takes:
-            continue
-        over = [v.type for v in need.reads if v in made and last[v] == at] if need.inside else []
-        for out in need.takes:
-            size = out.type.nbytes
-            within = out.type in over
-            if within:
-                over.remove(out.type)
-            change[at + within] += size
-            change[last[out] + 1] -= size
-        made.update(need.takes)
-    live = list(accumulate(change))
-    most = max(live)
-    return most, live.index(most)
+    taken: set[Value] = set()
+    needs: list[_Need] = []
+    for eq in program.equations:
+        reads = [v for x in eq.inputs if (v := root.get(x, x)) in taken]
+        takes = [] if eq.op.view else [v for v in eq.outputs if v not in updated]
+        donors: list[Value] = []
+        if reads and takes and pointwise(eq.op):
+            types = [v.type for v in takes]
+            donors = [v for v in dict.fromkeys(reads) if v.type in types]
+        needs.append(_Need(reads, takes, donors))
+        taken.update(takes)
+    return needs

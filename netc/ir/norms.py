@@ -22,21 +22,25 @@ from netc.ir.builder import Builder
 from netc.ir.program import Equation, Program
 from netc.ops.primitive import Primitive, Value
 
+_NORMS: Final = (ops.batch_norm, ops.batch_norm_grad)
 _FAR: Final = 3  # pointwise equations that are done again, one behind the other
 
 
 def open_norms(program: Program) -> Program:
     """Every `batch_norm` and `batch_norm_grad` as pointwise equations and sums; what nobody reads then is left in."""
+    if all(eq.op not in _NORMS for eq in program.equations):
+        return program
     made = _Made.of(program)
     b = Builder.after(program)
     for eq in program.equations:
+        if eq.op not in _NORMS:
+            b.equations.append(eq)
+            continue
         with b.at(eq.node):
             if eq.op is ops.batch_norm:
                 _normalised(b, eq.inputs, b(ops.div, eq.inputs[1], _deviation(b, eq)), eq.outputs[0])
-            elif eq.op is ops.batch_norm_grad:
-                _backward(b, eq, made.activation(eq))
             else:
-                b.equations.append(eq)
+                _backward(b, eq, made.activation(eq))
     return replace(program, equations=tuple(b.equations))
 
 

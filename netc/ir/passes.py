@@ -24,7 +24,7 @@ def drop_unused(program: Program) -> Program:
     read: set[Value] = set(program.outputs.values()) | {new for _, new in program.updates}
     kept: list[Equation] = []
     for eq in reversed(program.equations):
-        if any(v in read for v in eq.outputs):
+        if not read.isdisjoint(eq.outputs):
             read.update(eq.inputs)
             kept.append(eq)
     return replace(program, equations=tuple(reversed(kept)))
@@ -36,13 +36,13 @@ def share_equal(program: Program) -> Program:
     now: dict[Value, Value] = {}
     kept: list[Equation] = []
     for eq in program.equations:
-        inputs = tuple(now.get(v, v) for v in eq.inputs)
-        key: tuple[Primitive, tuple[Value, ...], str] = (eq.op, inputs, params_key(eq.params))
+        eq = eq.reading(now)
+        key: tuple[Primitive, tuple[Value, ...], str] = (eq.op, eq.inputs, params_key(eq.params))
         if key in seen:
             now.update(zip(eq.outputs, seen[key], strict=True))
         else:
             seen[key] = eq.outputs
-            kept.append(eq if inputs == eq.inputs else replace(eq, inputs=inputs))
+            kept.append(eq)
     return Program(
         program.inputs,
         tuple(kept),
@@ -62,18 +62,21 @@ def update_early(program: Program) -> Program:
     A gradient then lives no longer than until its parameter has moved, and not until the end of the backward pass.
     """
     olds = {new: old for old, new in program.updates}
-    read = {v for eq in program.equations for v in eq.inputs} | set(program.outputs.values())
-    root = {i.value: i.value for i in program.inputs}  # whose memory a value is
+    read = {v for eq in program.equations for v in eq.inputs}.union(program.outputs.values())
+    root: dict[Value, Value] = {}  # of a view: whose memory it is
     known: dict[Value, int] = {}  # the equation that computes it
-    last: dict[Value, int] = {}  # the last equation that reads an input and stays where it is
+    last: dict[Value, int] = {}  # the last equation that reads a value's memory and stays where it is
     moved: list[int] = []
     for at, eq in enumerate(program.equations):
-        root.update((out, root.get(eq.inputs[0], out) if eq.op.view else out) for out in eq.outputs)
-        known.update((out, at) for out in eq.outputs)
-        if all(out in olds and out not in read for out in eq.outputs):
+        for out in eq.outputs:
+            known[out] = at
+        if eq.op.view:
+            root[eq.outputs[0]] = root.get(eq.inputs[0], eq.inputs[0])
+        if read.isdisjoint(eq.outputs) and olds.keys() >= set(eq.outputs):
             moved.append(at)
-        else:
-            last.update((root[v], at) for v in eq.inputs)
+            continue
+        for v in eq.inputs:
+            last[root.get(v, v)] = at
     line = [(at, 0, eq) for at, eq in enumerate(program.equations)]
     for at in moved:
         eq = program.equations[at]

@@ -97,6 +97,13 @@ class Equation:
     params: Mapping[str, Any]
     node: str = ""
 
+    def reading(self, now: Mapping[Value, Value]) -> Equation:
+        """The equation with other values in the place of those that `now` knows."""
+        if now.keys().isdisjoint(self.inputs):
+            return self
+        inputs = tuple(now.get(v, v) for v in self.inputs)
+        return Equation(self.op, inputs, self.outputs, self.params, self.node)
+
     def __repr__(self) -> str:
         left = ", ".join(f"{v!r}: {v.type!r}" for v in self.outputs)
         args = [repr(v) for v in self.inputs] + [f"{k}={v!r}" for k, v in self.params.items()]

@@ -34,14 +34,14 @@ def forward_part(program: Program) -> list[bool]:
     """
     gradients = {i.value for i in program.inputs if i.name == "seed"}
     for eq in program.equations:
-        if any(v in gradients for v in eq.inputs):
+        if not gradients.isdisjoint(eq.inputs):
             gradients.update(eq.outputs)
     states = {i.value for i in program.by_role("state")}
     wanted = {v for v in program.outputs.values() if v not in gradients}
     wanted |= {new for old, new in program.updates if old in states}
     out: list[bool] = []
     for eq in reversed(program.equations):
-        out.append(any(v in wanted for v in eq.outputs))
+        out.append(not wanted.isdisjoint(eq.outputs))
         if out[-1]:
             wanted.update(eq.inputs)
     return out[::-1]

@@ -14,8 +14,8 @@ where the activation's gradient is made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from netc.ops.primitive import Primitive, Types, elements
 from netc.types import TensorType
@@ -23,8 +23,7 @@ from netc.types import TensorType
 Params = tuple[tuple[str, Any], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One pointwise primitive inside an expression."""
 
     op: Primitive
@@ -36,8 +35,7 @@ class Step:
         return f"{self.op}({', '.join(args)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(NamedTuple):
     """Steps, and which of them (counted after the operands) are results.
 
     `sums` are the operands and steps of which the sum `(C,)` over all axes but the last is a result, behind the others.
@@ -73,6 +71,7 @@ def _fused_type(*operands: TensorType, expression: Expression) -> Types:
     return (*(whole for _ in expression.results), *(sums for _ in expression.sums))
 
 
+@lru_cache(maxsize=1024)  # equal blocks of a net have equal expressions
 def whole_type(operands: Types, expression: Expression) -> TensorType:
     """The one type of all steps, and of what is summed."""
     known = _step_types(operands, expression)

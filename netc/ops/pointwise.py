@@ -13,6 +13,7 @@ its arguments, literals, `exp`, `log`, `log1p`, `erf`, `sqrt`, `tanh_of`, `abs`,
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import exp, log1p, sqrt
 from math import tanh as tanh_of
 from typing import TYPE_CHECKING, Any
@@ -50,9 +51,11 @@ def _fits(operand: Shape, result: Shape) -> bool:
 
 def pointwise_type(*operands: TensorType, **_params: Any) -> Types:
     """The type that all operands fit: of those of the highest rank, the larger size on each axis."""
-    first = operands[0]
-    if all(t == first for t in operands[1:]):  # most are so, and a net has thousands
-        return (first,)
+    return _joined(operands)
+
+
+@lru_cache(maxsize=4096)  # a net has thousands of equations and few types
+def _joined(operands: Types) -> Types:
     rank = max(t.rank for t in operands)
     first, *others = (t for t in operands if t.rank == rank)
     shape = first.shape

@@ -8,7 +8,7 @@ of their own above them.
 
 from __future__ import annotations
 
-from bisect import bisect, bisect_left, insort
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -84,21 +84,20 @@ def _sweep(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
 
 
 class _Holes:
-    """Free stretches that never touch each other, in both orders in which they are looked for."""
+    """Free stretches that never touch each other, by size and by both ends."""
 
     def __init__(self) -> None:
-        self.by_offset: list[tuple[int, int]] = []  # (offset, size)
-        self.by_size: list[tuple[int, int]] = []  # (size, offset)
+        self.by_size: list[tuple[int, int]] = []  # (size, offset), ascending
+        self.size: dict[int, int] = {}  # by offset
+        self.offset: dict[int, int] = {}  # by end
 
     def add(self, offset: int, size: int) -> None:
         """Frees a stretch, which becomes one with the holes it touches."""
-        k = bisect(self.by_offset, (offset, size))
-        if k < len(self.by_offset) and self.by_offset[k][0] == offset + size:
-            size += self._remove(k)[1]
-        if k and sum(self.by_offset[k - 1]) == offset:
-            k -= 1
-            before = self._remove(k)
-            offset, size = before[0], before[1] + size
+        if offset + size in self.size:
+            size += self._remove(offset + size)
+        if offset in self.offset:
+            offset = self.offset[offset]
+            size += self._remove(offset)
         self._insert(offset, size)
 
     def take(self, need: int) -> int | None:
@@ -107,25 +106,28 @@ class _Holes:
         if k == len(self.by_size):
             return None
         size, offset = self.by_size[k]
-        self._remove(bisect_left(self.by_offset, (offset, size)))
+        self._remove(offset)
         if size > need:
             self._insert(offset + need, size - need)
         return offset
 
     def take_last(self, top: int) -> int:
         """Where the hole below `top` begins, which is taken; `top` itself if there is none."""
-        if self.by_offset and sum(self.by_offset[-1]) == top:
-            return self._remove(len(self.by_offset) - 1)[0]
-        return top
+        offset = self.offset.get(top, top)
+        if offset < top:
+            self._remove(offset)
+        return offset
 
     def _insert(self, offset: int, size: int) -> None:
-        insort(self.by_offset, (offset, size))
         insort(self.by_size, (size, offset))
+        self.size[offset] = size
+        self.offset[offset + size] = offset
 
-    def _remove(self, k: int) -> tuple[int, int]:
-        offset, size = self.by_offset.pop(k)
-        self.by_size.pop(bisect_left(self.by_size, (size, offset)))
-        return offset, size
+    def _remove(self, offset: int) -> int:
+        """The size of the hole that is no more."""
+        size = self.size.pop(offset)
+        del self.offset[offset + size], self.by_size[bisect_left(self.by_size, (size, offset))]
+        return size
 
 
 def _by_size(buffers: Sequence[Buffer]) -> tuple[list[int], int]:

@@ -178,15 +178,13 @@ def _donor(
     eq: Equation, out: Value, at: int, uses: _Uses, buffer_of: Mapping[Value, int], taken: set[int]
 ) -> int | None:
     """The buffer of an operand of `out`'s shape that nobody reads after this equation."""
+    if not pointwise(eq.op):
+        return None
     for v in eq.inputs:
-        buffer = buffer_of.get(uses.root[v])
-        dies = uses.last[uses.root[v]] == at
-        if (
-            buffer is not None
-            and dies
-            and buffer not in taken
-            and v.type == out.type
-            and _in_place(eq, out, v, uses)
-        ):
+        root = uses.root[v]
+        buffer = buffer_of.get(root)
+        if buffer is None or uses.last[root] != at or buffer in taken or v.type != out.type:
+            continue
+        if _in_place(eq, out, v, uses):
             return buffer
     return None

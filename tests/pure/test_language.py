@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from netc.loading import Loaded, load_file, load_text
 from netc.train import folder
 from netc.train.model import Model
 from netc.train.spec import TrainSpec, default_spec
+from netc.types import TensorType
 from tests.command import Command
 
 BLOCKS = """
@@ -346,7 +346,9 @@ def test_two_divisors_of_one_size() -> None:
 def test_whole_numbers_stay_whole_or_are_refused(kind: str) -> None:
     call, types = LAYERS[kind].examples[0]
     names = "xz"[: len(types)]
-    inputs = "".join(f"  input {n}: {replace(t, dtype='int')!r}\n" for n, t in zip(names, types, strict=True))
+    inputs = "".join(
+        f"  input {n}: {TensorType(t.shape, 'int')!r}\n" for n, t in zip(names, types, strict=True)
+    )
     found = load_text(f"net A {{\n{inputs}  y = [{', '.join(names)}] -> {call}\n  output y\n}}\n")
     if LAYERS[kind].integers:
         assert not found.failed
