@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
 from netc.backends.cpu import table
-from netc.backends.cpu.call import Call
+from netc.backends.cpu.call import Call, Own
+from netc.backends.cpu.driver import PerThread
 from netc.backends.cpu.emit import load
 from netc.backends.cpu.table import Table
 
 SOURCE = '''"""Kernels for tests."""
 
-import numpy as np
 from netc.backends.cpu.jit import kernel
 
 
@@ -34,10 +35,19 @@ def turned(lo, hi, x, y, factors):
 
 
 @kernel
-def greedy(lo, hi, x):
-    """Asks for more memory than there is."""
+def note(lo, hi, begun, ended):
+    """Notes in a thread's own memory which stretch it does."""
+    for i in range(begun.size):
+        begun[i] = lo
+    for i in range(ended.size):
+        ended[i] = hi
+
+
+@kernel
+def tell(lo, hi, begun, x, factor, ended):
+    """Writes for each element what is noted."""
     for i in range(lo, hi):
-        x[i] += np.empty(1 << 60, x.dtype)[0]
+        x[i] = begun[i % begun.size] + factor * ended[i % ended.size]
 '''
 SIZE = 1003
 
@@ -79,15 +89,34 @@ def test_many_runs_with_more_threads_than_cores(monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_array_equal(x, 600)
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_no_memory(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error is told when all threads have come to the end, and the next run is right again."""
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_memory_of_a_threads_own(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all threads have noted when they meet, each of them still finds: memory overlaps with nobody's."""
     k = load("driver_test", SOURCE)
     x = np.zeros(SIZE)
-    with pytest.raises(MemoryError, match="a kernel found no memory"):
-        tables([Call(k.greedy, SIZE, (x,), 0)], threads, monkeypatch)()
-    tables([Call(k.count, SIZE, (x, 1.0), 0)], threads, monkeypatch)()
-    np.testing.assert_array_equal(x, 1)
+    own = Own(37, x.dtype), Own(9, np.dtype(np.float32))
+    calls = [
+        Call(k.note, SIZE, own, 0),
+        Call(k.tell, SIZE, (own[0], x, 2 * SIZE, own[1]), 0),
+    ]
+    tables(calls, threads, monkeypatch)()
+    edges = [SIZE * t // threads for t in range(threads + 1)]
+    wanted = [np.full(hi - lo, lo + 2 * SIZE * hi) for lo, hi in pairwise(edges)]
+    np.testing.assert_array_equal(x, np.concatenate(wanted))
+
+
+def test_where_memory_of_a_threads_own_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On cache lines of its own; a thread has as much as the greediest call wants, and calls use the same."""
+    k = load("driver_test", SOURCE)
+    own = [Own(size, np.dtype(np.float64)) for size in (1, 9, 0, 8)]
+    lines = table.Table([Call(k.note, 2, (a, b), 0) for a, b in (own[:2], own[2:])], np.empty(0, np.uint8), 1)
+    places: list[list[int]] = []
+    for args in lines._args:
+        assert all(isinstance(a, PerThread) and a.stride == 3 * 64 for a in args)
+        places.append([a.array.ctypes.data for a in args])
+    assert [a.array.size for args in lines._args for a in args] == [1, 9, 0, 8]
+    assert all(place % 64 == 0 for at in places for place in at)
+    assert [[place - places[0][0] for place in at] for at in places] == [[0, 64], [0, 0]]
 
 
 def test_an_empty_program(monkeypatch: pytest.MonkeyPatch) -> None:

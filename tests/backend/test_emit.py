@@ -28,6 +28,31 @@ def double(lo, hi, x):
     for i in range(lo, hi):
         x[i] *= 2
 '''
+GREEDY = KERNEL.replace("x[i] *= 2", "x[i] = np.empty(i)[0]").replace(
+    '"""\n\n', '"""\n\nimport numpy as np\n'
+)
+TRAINING = """
+import sys, numpy as np, netc
+net = netc.parse('''
+net Small {
+  input image: [N, 2, 8, 8]
+  features = image -> conv(4, 3, pad=half) -> bn -> relu -> lrn(size=3) -> maxpool(2)
+  logits = features -> flatten -> dropout(p=0.2) -> dense(3)
+  output logits
+}
+train Small {
+  target label: int[N]
+  loss main = [logits, label] -> softmax_xent
+  optimizer sgd(lr=0.01)
+  batch 4
+  epochs 1
+}
+''')
+rng = np.random.default_rng(0)
+model = netc.compile(net)
+losses = model.fit(rng.standard_normal((12, 2, 8, 8)).astype(np.float32), np.arange(12) % 3)
+print(float(losses[0]).hex(), "numba" in sys.modules)
+"""
 PROGRAM = """
 import sys, numpy as np
 from netc import ops
@@ -151,6 +176,30 @@ def test_a_first_run_has_the_bits_of_the_next(tmp_path: Path) -> None:
         for _ in range(2)
     )
     assert first.stdout == second.stdout
+
+
+def test_a_warm_start_loads_no_numba(tmp_path: Path) -> None:
+    """What is trained from the cache needs LLVM only, and is the same to the bit."""
+    env = os.environ | {"NETC_CACHE_DIR": str(tmp_path), "NETC_NUM_THREADS": "2"}
+    cold, warm = (
+        subprocess.run(
+            [sys.executable, "-c", TRAINING], env=env, capture_output=True, text=True, check=True
+        ).stdout.split()
+        for _ in range(2)
+    )
+    assert cold == [warm[0], "True"]
+    assert warm[1] == "False"
+    codes = kept(tmp_path).values()
+    assert codes
+    assert not [
+        code for code in codes if b"NRT_" in code or b"numba_" in code
+    ]  # what Numba would bring along
+
+
+def test_a_kernel_that_asks_for_memory_does_not_compile() -> None:
+    """Were it compiled, no machine code of it could be loaded without Numba."""
+    with pytest.raises(TypingError, match="empty"):
+        do(emit.load("greedy", GREEDY).double, 1, np.ones(1))
 
 
 def test_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import numpy as np
-
 from netc.backends.cpu import contract, loops, norms, sampling, simple
 from netc.backends.cpu.call import Borrow, Bound, Call, Lowering
-from netc.backends.cpu.table import Table
+from netc.backends.cpu.table import Table, lines_of
 from netc.backends.cpu.threads import default_threads
 from netc.ir.program import Equation, Program
 from netc.ops import fused
 from netc.ops.primitive import Primitive, Value
 from netc.types import Math
 
-LINE_BYTES: Final = 64
 _BY_NAME: Final[dict[str, Lowering]] = {
     f.__name__: f
     for f in (
@@ -76,9 +73,8 @@ def _table(
     numbered = [(at, eq) for at, eq in enumerate(program.equations) if not eq.op.view]
     calls = [(at, c) for at, eq in numbered for c in _calls(eq, flat, threads, math)]
     wanted = [a.nbytes for _, c in calls for a in c.args if isinstance(a, Borrow)]
-    scratch = np.empty(max(wanted, default=0) + LINE_BYTES, np.uint8)
-    start = -scratch.ctypes.data % LINE_BYTES  # vectors that lie across two lines of the cache cost twice
-    return Table([c for _, c in calls], scratch[start:], threads), tuple(at for at, _ in calls)
+    table = Table([c for _, c in calls], lines_of(max(wanted, default=0)), threads)
+    return table, tuple(at for at, _ in calls)
 
 
 def _calls(eq: Equation, flat: Mapping[Value, Any], threads: int, math: Math) -> list[Call]:

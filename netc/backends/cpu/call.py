@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from netc.backends.cpu.emit import Kernel
 from netc.ir.program import Equation
@@ -41,6 +41,23 @@ class Borrow:
     def of(self, memory: Any) -> Any:
         """The array, at the start of `memory` (bytes)."""
         return memory[: self.nbytes].view(self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Stands among a call's arguments for `size` numbers of memory that each thread has for itself while it does the
+    call.  Nobody says what is in it, and nothing stays there.
+
+    A call may have several; each begins on a cache line of its own.  Kernels ask for no memory themselves.
+    """
+
+    size: int
+    dtype: Any
+    ndim: ClassVar[int] = 1  # to a kernel it is an array like others
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from netc.backends.cpu import winograd
-from netc.backends.cpu.call import Borrow, Bound, Call
+from netc.backends.cpu.call import Borrow, Bound, Call, Own
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
 from netc.backends.cpu.target import TALL, VECTOR_BYTES
 from netc.backends.cpu.threads import WORTH
 
+DEPTH = 1024  # bytes of K that a matrix product takes at a time: a panel of 32 KiB
 BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in the second-level cache
 SEEN = 256 << 10  # bytes of the source that a block of output rows may see
 # A result that no cache holds, of few steps, is written row by row: panels of its columns would come back to each page.
@@ -19,6 +22,8 @@ SHALLOW, LARGE = 64, 4 << 20
 WIDE = 256  # channels from which the weights' gradient of a 1×1 window is a matrix product, which packs its strips
 PIXELS = 196  # that it should have at least: many tiles, and little that is left over
 MULTIPLIED = 224  # by weights: pixels whose gradients, a panel of them, stay in the first-level cache
+_HERE = np.zeros(1, np.int64)  # the one place where the steps of a matrix product's tile begin
+_INT = _HERE.dtype
 
 
 def dot(b: Bound) -> list[Call]:
@@ -42,18 +47,24 @@ def _matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool) -> Ca
     """A `(m, depth)` times B `(depth, n)`, as they lie in memory or transposed."""
     a_row, a_step = (1, m) if ta else (depth, 1)
     b_step, b_column = (1, depth) if tb else (n, 1)
-    size = b.outputs[0].itemsize
+    out: Any = b.outputs[0]
+    size = out.itemsize
     width = 2 * (VECTOR_BYTES // size)
     panels = -(-n // width)
     blocks = -(-m // (BLOCK * TALL))
     if panels < 4 * b.threads and m >= 4 * b.threads * TALL:
         blocks = max(blocks, b.threads)
     rows = -(-m // (blocks * TALL)) * TALL
-    if not tb and depth <= SHALLOW and b.outputs[0].nbytes > LARGE:
+    if not tb and depth <= SHALLOW and out.nbytes > LARGE:
         rows = TALL
-    packs = int(panels >= 8 and (depth >= 128 or not ta))
-    sizes = (m, n, depth, a_row, a_step, b_step, b_column, min(m, rows), packs)
-    return Call(kernels("dot").dot, panels * -(-m // rows), (*b.inputs, *b.outputs, *sizes), b.work)
+    units, rows = panels * -(-m // rows), min(m, rows)
+    packs = panels >= 8 and (depth >= 128 or not ta)
+    apart = b_column != 1 or rows > 8 * TALL
+    # Panels in turn read one page of B where they are not brought together: few rows are soon through.
+    stretch = DEPTH // size if apart or rows > TALL else 64
+    left, right = Own((rows + TALL) * stretch if packs else 0, out.dtype), Own(stretch * width, out.dtype)
+    sizes = (m, n, depth, a_row, a_step, b_step, b_column, rows, stretch, int(packs), int(apart))
+    return Call(kernels("dot").dot, units, (*b.inputs, out, left, right, _HERE, *sizes), b.work)
 
 
 # ---- Convolutions -------------------------------------------------------------------------------------------
@@ -167,10 +178,20 @@ def _product(b: Bound, grid: Grid, packed: Borrow, at: int, sizes: tuple[int, in
     taps, run = grid.stretches(grid.cols.extent if padded else source[2], source[3], groups)
     per, shares = _blocks(b, grid, source, panels)
     units = -(-source[0] * grid.rows.count // per) * shares
+    places = Own(per * grid.cols.count, _INT)  # of as many pixels
+    own = (_around(b, grid, per, padded), places, places)
     more = (source, layout, _target(b, grid), (groups, rows, cols, run, at, per, shares))
     pixels = source[0] * grid.rows.count * grid.cols.count
     work = 2 * pixels * grid.taps * rows * cols * groups
-    return Call(kernels("conv").product, units, (b.inputs[0], packed, b.outputs[0], taps, *more), work)
+    return Call(kernels("conv").product, units, (b.inputs[0], packed, b.outputs[0], taps, *own, *more), work)
+
+
+def _around(b: Bound, grid: Grid, per: int, padded: bool) -> Own:
+    """Memory for what `per` rows of output pixels see, if it is padded: they may be of several images."""
+    rows = grid.rows
+    images = min((per + rows.count - 2) // rows.count + 1, per)
+    seen = (per * rows.step + images * rows.reach) * grid.cols.extent * b.shape(0)[3]
+    return Own(seen if padded else 0, b.outputs[0].dtype)
 
 
 def _blocks(b: Bound, grid: Grid, source: tuple[int, ...], panels: int) -> tuple[int, int]:
@@ -217,8 +238,9 @@ def conv_weights(b: Bound) -> list[Call]:
     few = min(max(1, MULTIPLIED // wo), n * ho)
     row = grid.rows.step * source[2] * source[3] * out.itemsize
     per = min(max(1, SEEN // (few * row)) * few, -(-n * ho // few) * few)
+    own = (_around(b, grid, per, padded), Own(per, _INT), Own(few * wo * lanes, out.dtype))
     sizes = (groups, c, kk // groups, run, parts, per, few, int(joined))
-    return _in_parts(b, k, parts, units, lambda sums: (*b.inputs, sums, taps, source, layout, sizes))
+    return _in_parts(b, k, parts, units, lambda sums: (*b.inputs, sums, taps, *own, source, layout, sizes))
 
 
 def _pointwise(b: Bound, grid: Grid) -> bool:

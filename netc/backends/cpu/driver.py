@@ -8,6 +8,11 @@ where an array is seven words (owner, parent, count, item size, data, size, stri
 one each.  For each pattern of words there is one *trampoline* that reads them from a block of memory and calls.  `walk`
 is then a loop over a table of (trampoline, kernel, block, extent, flags), which every thread runs with its own number.
 Both are written here as LLVM IR, and compiled when a program is bound; there is little of it.
+
+Memory that each thread has for itself (`PerThread`) is such an array too, but the word that says where it lies differs
+from thread to thread: the block has two words for it, and the trampoline makes first + number of the thread · second.
+
+A kernel returns whether it raised something.  None does, and none asks for memory (see `jit.py`), so nobody looks.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import platform
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, cast
 
@@ -29,8 +35,8 @@ SHARED: Final = 1  # a flag of a line of the table: all threads do it, each its 
 WAIT: Final = 2  # before it all threads wait for each other
 LINE: Final = 5  # words of a line
 STATE: Final = 24  # words that the threads of a run share, each of three on a cache line of its own:
-ARRIVED, GENERATION, FAILED = 0, 8, 16
-TIMES: Final = 17  # beside FAILED: where the timed walk writes
+ARRIVED, GENERATION = 0, 8
+TIMES: Final = 16  # where the timed walk writes
 
 _SPINS: Final = 4000  # looks at the barrier, about 40 µs, before the core is offered to others
 
@@ -73,7 +79,6 @@ done:
 define void @walk(i64 %thread, i64 %threads, i64 %lines, ptr %table, ptr %state) {{
   %alone = icmp eq i64 %threads, 1
   %first = icmp eq i64 %thread, 0
-  %status = getelementptr i64, ptr %state, i64 {failed}
   %after = add i64 %thread, 1
   br label %head
 head:
@@ -113,11 +118,7 @@ divide:
   %some = icmp slt i64 %lo, %hi
   br i1 %some, label %work, label %tail
 work:
-  %failed = call i32 %call(ptr %kernel, i64 %lo, i64 %hi, ptr %block)
-  %right = icmp eq i32 %failed, 0
-  br i1 %right, label %tail, label %tell
-tell:
-  store atomic i64 1, ptr %status monotonic, align 8
+  call void %call(ptr %kernel, i64 %thread, i64 %lo, i64 %hi, ptr %block)
   br label %tail
 tail:
   %line.next = add i64 %line, 1
@@ -142,7 +143,8 @@ _TICK: Final = """
   %{name}.told = call i32 inttoptr (i64 {clock} to ptr)(i32 {kind}, ptr %{name}.at)
 """
 _PAUSE: Final = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}
-_TYPES: Final = {"w": "i64", "f": "float", "d": "double"}
+_TYPES: Final = {"w": "i64", "f": "float", "d": "double", "m": "i64"}  # of the letters of a pattern
+_WORDS: Final = {"w": 1, "f": 1, "d": 1, "m": 2}
 
 _engines: list[Any] = []  # compiled code lives as long as its engine
 _trampolines: dict[str, int] = {}
@@ -157,7 +159,7 @@ def walk(timed: bool = False) -> Any:
     """
     pause = _PAUSE.get(platform.machine())
     text = _WALK.format(
-        arrived=ARRIVED, generation=GENERATION, failed=FAILED, words=LINE, wait=WAIT, shared=SHARED,
+        arrived=ARRIVED, generation=GENERATION, words=LINE, wait=WAIT, shared=SHARED,
         spins=_SPINS, offer=_offer(),
         pause=f"call void @{pause}()" if pause else "; nothing to say to this processor",
         declared=f"declare void @{pause}()" if pause else "",
@@ -182,7 +184,7 @@ def _offer() -> int:
 
 
 def trampolines(patterns: Sequence[str]) -> list[int]:
-    """The addresses of `int call(kernel, lo, hi, block)` for each pattern of words, compiled if they are new."""
+    """The addresses of `void call(kernel, thread, lo, hi, block)` for each pattern, compiled if they are new."""
     with _lock:
         new = sorted(set(patterns) - _trampolines.keys())
         if new:
@@ -192,18 +194,31 @@ def trampolines(patterns: Sequence[str]) -> list[int]:
 
 
 def _trampoline(name: str, pattern: str) -> str:
-    """IR that reads the words of a block, w a word, f a float, d a double, and calls the kernel with them."""
-    lines = [f"define i32 @{name}(ptr %kernel, i64 %lo, i64 %hi, ptr %block) {{"]
+    """IR that reads the words of a block and calls the kernel with them: w a word, f a float, d a double, and m what
+    is each thread's own, from two words: where the first thread's is, and how far apart they are.
+    """
+    lines = [f"define void @{name}(ptr %kernel, i64 %thread, i64 %lo, i64 %hi, ptr %block) {{"]
     lines += ["  %result = alloca ptr", "  %exception = alloca ptr"]
-    for i, kind in enumerate(pattern):
-        lines.append(f"  %at{i} = getelementptr i64, ptr %block, i64 {i}")
-        lines.append(f"  %x{i} = load {_TYPES[kind]}, ptr %at{i}")
-    words = "".join(f", {_TYPES[kind]} %x{i}" for i, kind in enumerate(pattern))
-    lines.append(
-        f"  %status = call i32 %kernel(ptr %result, ptr %exception, i64 %lo, i64 %hi{words})\n"
-        "  ret i32 %status\n}"
-    )
-    return "\n".join(lines)
+    values, at = "", 0
+    for kind in pattern:
+        value = f"{_TYPES[kind]} %x{at}"
+        lines += _read(at, _TYPES[kind])
+        if kind == "m":
+            lines += _read(at + 1, "i64")
+            lines += [
+                f"  %behind{at} = mul i64 %thread, %x{at + 1}",
+                f"  %own{at} = add {value}, %behind{at}",
+            ]
+            value = f"i64 %own{at}"
+        values += f", {value}"
+        at += _WORDS[kind]
+    lines.append(f"  %status = call i32 %kernel(ptr %result, ptr %exception, i64 %lo, i64 %hi{values})")
+    return "\n".join([*lines, "  ret void", "}"])
+
+
+def _read(at: int, kind: str) -> list[str]:
+    """IR that reads word `at` of a block as this type."""
+    return [f"  %at{at} = getelementptr i64, ptr %block, i64 {at}", f"  %x{at} = load {kind}, ptr %at{at}"]
 
 
 def loaded(symbol: str, code: bytes) -> int:
@@ -238,12 +253,24 @@ def _engine(text: str) -> Any:
 # ---- From a call's arguments to a block of words ----------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class PerThread:
+    """The first thread's `array`; each next thread's lies `stride` bytes further."""
+
+    array: Any
+    stride: int
+
+
 def words_of(args: Sequence[Any]) -> tuple[str, NDArray[np.int64]]:
     """The pattern and the words of arguments, as Numba takes them apart."""
     pattern: list[str] = []
     words: list[int] = []
     for x in args:
-        if hasattr(x, "ctypes"):  # an array
+        if isinstance(x, PerThread):
+            a = x.array
+            pattern += "wwwwmww"
+            words += [0, 0, a.size, a.itemsize, a.ctypes.data, x.stride, a.size, a.itemsize]
+        elif hasattr(x, "ctypes"):  # an array
             pattern += "w" * 7
             words += [0, 0, x.size, x.itemsize, x.ctypes.data, x.size, x.itemsize]
         elif isinstance(x, tuple):

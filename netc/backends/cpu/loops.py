@@ -33,7 +33,7 @@ from functools import cache
 from math import prod
 from typing import Any, Literal
 
-from netc.backends.cpu.call import Borrow, Bound, Call
+from netc.backends.cpu.call import Borrow, Bound, Call, Own
 from netc.backends.cpu.emit import kernels, load
 from netc.ops.fused import Expression, Step, fused, whole_type
 
@@ -94,10 +94,12 @@ def pointwise(b: Bound) -> list[Call]:
     rows, inner = prod(shape[:-1]), shape[-1]
     while rows % 2 == 0 and inner < _WIDE and not gates:
         rows, inner = rows // 2, 2 * inner
-    sizes = [inner, *([_leading(shape)] if gates else []), *gates]
+    vectors = [x for x, kind in zip(b.inputs, kinds, strict=True) if kind == "vector"]
+    tiles = [Own(inner if x.size < inner else 0, x.dtype) for x in vectors]
+    arrays, sizes = [*b.inputs, *outputs, *tiles], [inner, *([_leading(shape)] if gates else []), *gates]
     if expression.sums:
-        return _summing(b, kernel, (rows, inner), [*b.inputs, *outputs], [*sizes, *numbers])
-    return [Call(kernel, rows, (*b.inputs, *outputs, *sizes, *numbers), b.work)]
+        return _summing(b, kernel, (rows, inner), arrays, [*sizes, *numbers])
+    return [Call(kernel, rows, (*arrays, *sizes, *numbers), b.work)]
 
 
 def _summing(b: Bound, kernel: Any, shape: tuple[int, int], arrays: list[Any], more: list[Any]) -> list[Call]:
@@ -152,19 +154,22 @@ def _strides(operand: tuple[int, ...], result: tuple[int, ...]) -> tuple[int, in
 
 @cache
 def source(loop: Loop) -> str:
-    """A module with the one kernel `loop(lo, hi, *operands, *results, *sizes, *numbers)`."""
+    """A module with the one kernel `loop(lo, hi, *operands, *results, *tiles, *sizes, *numbers)`: a tile is memory
+    for a row of an operand that is a vector.
+    """
     results = [f"y{j}" for j, over in enumerate(loop.over) if over is None]
     operands = [f"x{i}" for i in range(len(loop.kinds))]
-    gates = [i for i, kind in enumerate(loop.kinds) if kind == "gate"]
+    gates, vectors = ([i for i, k in enumerate(loop.kinds) if k == kind] for kind in ("gate", "vector"))
+    tiles = [f"t{i}" for i in vectors]
     sizes = ["partial", "rows", "block"] if loop.expression.sums else []
     sizes += ["inner"] if sizes or not loop.flat else []
     sizes += ["leading", *(f"strides{i}" for i in gates)] if gates else []
     numbers = [f"p{s}_{name}" for s, step in enumerate(loop.expression.steps) for name, _ in step.params]
-    arguments = ", ".join(["lo", "hi", *operands, *results, *sizes, *numbers])
+    arguments = ", ".join(["lo", "hi", *operands, *results, *tiles, *sizes, *numbers])
     full = [f"x{i}" for i, kind in enumerate(loop.kinds) if kind == "full"] + results
     lines = [f"def loop({arguments}):", f"    T = {full[0]}.dtype.type"]
     lines += [f"    a{i} = x{i}[0]" for i, kind in enumerate(loop.kinds) if kind == "scalar"]
-    lines += [f"    x{i}r = tiled(x{i}, inner)" for i, kind in enumerate(loop.kinds) if kind == "vector"]
+    lines += [f"    x{i}r = tiled(x{i}, t{i}, inner)" for i in vectors]
     if loop.expression.sums:
         lines += _indented(_blocks(loop, full))
     elif loop.flat:

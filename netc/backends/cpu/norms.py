@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from netc.backends.cpu.call import Bound, Call
+from netc.backends.cpu.call import Bound, Call, Own
 from netc.backends.cpu.emit import kernels
 
 
 def _number(b: Bound, name: str) -> Any:
     return b.outputs[0].dtype.type(b.params[name])
+
+
+def _own(b: Bound, size: int) -> Own:
+    return Own(size, b.outputs[0].dtype)
 
 
 def _units(b: Bound) -> tuple[int, int, int, int]:
@@ -25,10 +29,10 @@ def _units(b: Bound) -> tuple[int, int, int, int]:
 def standardise(b: Bound) -> list[Call]:
     """Examples, or pixels, in parallel."""
     units, rows, c, groups = _units(b)
-    arrays, k = (*b.inputs, *b.outputs, _number(b, "eps")), kernels("groups")
+    arrays, eps, k = (*b.inputs, *b.outputs), _number(b, "eps"), kernels("groups")
     if groups == 1:
-        return [Call(k.one, units, (*arrays, rows * c), b.work)]
-    return [Call(k.several, units, (*arrays, rows, c, groups), b.work)]
+        return [Call(k.one, units, (*arrays, eps, rows * c), b.work)]
+    return [Call(k.several, units, (*arrays, *[_own(b, c)] * 3, eps, rows, c, groups), b.work)]
 
 
 def standardise_grad(b: Bound) -> list[Call]:
@@ -37,7 +41,7 @@ def standardise_grad(b: Bound) -> list[Call]:
     arrays, k = (*b.inputs, *b.outputs), kernels("groups")
     if groups == 1:
         return [Call(k.one_grad, units, (*arrays, rows * c), b.work)]
-    return [Call(k.several_grad, units, (*arrays, rows, c, groups), b.work)]
+    return [Call(k.several_grad, units, (*arrays, *[_own(b, c)] * 5, rows, c, groups), b.work)]
 
 
 def _by_rows(kernel: Any, b: Bound, shape: tuple[int, ...], *more: Any) -> list[Call]:
@@ -47,13 +51,17 @@ def _by_rows(kernel: Any, b: Bound, shape: tuple[int, ...], *more: Any) -> list[
 def lrn(b: Bound) -> list[Call]:
     """Rows in parallel."""
     numbers = [_number(b, name) for name in ("alpha", "beta", "k")]
-    return _by_rows(kernels("channels").lrn, b, b.out(), *numbers, b.out()[-1], b.params["size"])
+    c, size = b.out()[-1], b.params["size"]
+    own = [_own(b, c + size - 1), _own(b, c)]
+    return _by_rows(kernels("channels").lrn, b, b.out(), *own, *numbers, c, size)
 
 
 def lrn_grad(b: Bound) -> list[Call]:
     """Rows in parallel."""
     numbers = [_number(b, name) for name in ("alpha", "beta")]
-    return _by_rows(kernels("channels").lrn_grad, b, b.out(), *numbers, b.out()[-1], b.params["size"])
+    c, size = b.out()[-1], b.params["size"]
+    own = [_own(b, c + size - 1), _own(b, c), _own(b, c)]
+    return _by_rows(kernels("channels").lrn_grad, b, b.out(), *own, *numbers, c, size)
 
 
 def l2norm(b: Bound) -> list[Call]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netc.backends.cpu.blocks import ROWS, STRIP, TURNED
-from netc.backends.cpu.call import Borrow, Bound, Call
+from netc.backends.cpu.call import Borrow, Bound, Call, Own
 from netc.backends.cpu.emit import kernels
 from netc.ops.pool import window_sizes
 from netc.ops.shape import summed_axes
@@ -81,7 +81,8 @@ def sum_to(b: Bound) -> list[Call]:
     if inner == 1:
         return [Call(k.last, outer, (*b.inputs, *b.outputs, rows), b.work)]
     strips = -(-inner // STRIP)
-    return [Call(k.middle, outer * strips, (*b.inputs, *b.outputs, rows, inner), b.work)]
+    sums = Own(STRIP, b.outputs[0].dtype)
+    return [Call(k.middle, outer * strips, (*b.inputs, *b.outputs, sums, rows, inner), b.work)]
 
 
 def spread(b: Bound) -> list[Call]:
@@ -118,7 +119,8 @@ def moments(b: Bound) -> list[Call]:
 def batch_norm(b: Bound) -> list[Call]:
     """Rows in parallel."""
     rows, c = _rows(b.shape(0))
-    return [Call(kernels("reduce").batch_norm, rows, (*b.inputs, *b.outputs, _eps(b), c), b.work)]
+    scale = Own(c, b.outputs[0].dtype)
+    return [Call(kernels("reduce").batch_norm, rows, (*b.inputs, *b.outputs, scale, _eps(b), c), b.work)]
 
 
 def batch_norm_grad(b: Bound) -> list[Call]:
@@ -127,11 +129,13 @@ def batch_norm_grad(b: Bound) -> list[Call]:
     k = kernels("reduce")
     x, gamma, mean, var, g = b.inputs
     dx, dgamma, dbeta = b.outputs
-    sums = Call(k.batch_norm_sums, -(-c // STRIP), (x, mean, var, g, dgamma, dbeta, _eps(b), rows, c), b.work)
-    data = Call(
-        k.batch_norm_data, rows, (x, gamma, mean, var, g, dx, dgamma, dbeta, _eps(b), rows, c), b.work
-    )
-    return [sums, data]
+    strip, own, sizes = Own(STRIP, g.dtype), Own(c, g.dtype), (_eps(b), rows, c)
+    for_sums = (x, mean, var, g, dgamma, dbeta, strip, strip, *sizes)
+    for_data = (x, gamma, mean, var, g, dx, dgamma, dbeta, own, own, own, *sizes)
+    return [
+        Call(k.batch_norm_sums, -(-c // STRIP), for_sums, b.work),
+        Call(k.batch_norm_data, rows, for_data, b.work),
+    ]
 
 
 def _by_rows(name: str, b: Bound, *more: int) -> list[Call]:

@@ -1,8 +1,7 @@
 """Machine code of kernels: compiled once, kept in files, and checked before it is used.
 
 A file holds one kernel for one signature: the SHA-256 of what follows, the kernel's symbol, a line break, and the
-object file that LLVM made.  A process that finds what it needs compiles nothing; it loads Numba where kernels ask for
-memory while they run.
+object file that LLVM made.  A process that finds what it needs compiles nothing, and needs no Numba.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,6 @@ from netc.cache import write_atomically
 Kind = str | int  # of an argument: "float32[]" an array, "float32" a number, 3 a tuple of so many ints
 _PLAIN: Final[dict[str, Any]] = {"int": 0, "float": 0.0}
 _DIGEST: Final = hashlib.sha256().digest_size
-_NUMBAS: Final = (b"NRT_", b"numba_", b"__svml_")  # names that Numba tells LLVM when it is loaded
 
 
 def kinds(args: Iterable[Any]) -> tuple[Kind, ...]:
@@ -103,10 +102,10 @@ def machine_code_of(path: Path) -> tuple[str, bytes] | None:
     return symbol.decode(), code
 
 
-def tell_llvm_numbas_names(code: bytes) -> None:
-    """Machine code that calls what Numba brings along needs Numba to be loaded."""
-    if any(name in code for name in _NUMBAS):
-        from numba.core.registry import cpu_target
-        from numba.core.runtime.nrt import rtsys
+def load_what_it_calls(code: bytes) -> None:
+    """Numba, where it is there, loads Intel's library of logarithms and powers of vectors, and has LLVM call it.
 
-        rtsys.initialize(cpu_target.target_context)
+    All else that machine code calls, the libraries of C and of mathematics, is part of the process.
+    """
+    if b"__svml_" in code:
+        import_module("numba")

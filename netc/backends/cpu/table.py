@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from itertools import accumulate
+from typing import Any, Final
 
 import numpy as np
 
 from netc.backends.cpu.ahead import compile_ahead
-from netc.backends.cpu.call import Borrow, Call
-from netc.backends.cpu.driver import LINE, SHARED, WAIT, loaded, trampolines, words_of
+from netc.backends.cpu.call import Borrow, Call, Own
+from netc.backends.cpu.driver import LINE, SHARED, WAIT, PerThread, loaded, trampolines, words_of
 from netc.backends.cpu.emit import Kernel
-from netc.backends.cpu.store import Kind, kinds, machine_code, tell_llvm_numbas_names
+from netc.backends.cpu.store import Kind, kinds, load_what_it_calls, machine_code
 from netc.backends.cpu.threads import WAKING, WORTH, run
 
+LINE_BYTES: Final = 64  # of the cache
 _addresses: dict[tuple[Kernel, tuple[Kind, ...]], int] = {}
 _lock = threading.Lock()
 
@@ -23,15 +25,16 @@ class Table:
     """One line for each call, with all that its lines point at.  Everything is compiled when it is made."""
 
     def __init__(self, calls: Sequence[Call], scratch: Any, threads: int) -> None:
-        self._args = [tuple(a.of(scratch) if isinstance(a, Borrow) else a for a in c.args) for c in calls]
-        wanted = [(c.kernel, kinds((0, c.extent, *a))) for c, a in zip(calls, self._args, strict=True)]
+        args = [tuple(a.of(scratch) if isinstance(a, Borrow) else a for a in c.args) for c in calls]
+        wanted = [(c.kernel, kinds((0, c.extent, *a))) for c, a in zip(calls, args, strict=True)]
         compile_ahead([w for w in wanted if w not in _addresses])
         entries = [_address(*w) for w in wanted]
-        patterns, self._blocks = zip(*map(words_of, self._args), strict=True) if calls else ((), ())
         shared = [threads > 1 and c.extent > 1 and c.work >= WORTH for c in calls]
         if sum(c.work for c, s in zip(calls, shared, strict=True) if s) < WAKING:
             shared = [False] * len(calls)
         self._threads = threads if any(shared) else 1
+        self._args = _with_own(args, self._threads)
+        patterns, self._blocks = zip(*map(words_of, self._args), strict=True) if calls else ((), ())
         self._table = np.zeros((len(calls), LINE), np.int64)
         for i, call in enumerate(trampolines(patterns)):
             # A stretch may begin when what it reads is written, and nobody reads any more what it writes.
@@ -40,7 +43,7 @@ class Table:
             self._table[i] = call, entries[i], self._blocks[i].ctypes.data, calls[i].extent, flags
 
     def run(self) -> None:
-        """Does every call once, in order.  Raises MemoryError where a kernel found none."""
+        """Does every call once, in order."""
         run(len(self._table), self._table.ctypes.data, self._threads)
 
     def timed(self) -> list[float]:
@@ -49,6 +52,34 @@ class Table:
         run(len(self._table), self._table.ctypes.data, self._threads, begun.ctypes.data)
         seconds: list[float] = (np.diff(begun, axis=0) @ np.array([1.0, 1e-9])).tolist()
         return seconds
+
+
+def _with_own(calls: Sequence[tuple[Any, ...]], threads: int) -> list[tuple[Any, ...]]:
+    """The arguments of all calls, with memory for what threads have for themselves: as much for each as one call wants.
+
+    It is only spoken for; a page of it is there when a kernel first writes to it.
+    """
+    own = [[_lines(a.nbytes) if isinstance(a, Own) else 0 for a in args] for args in calls]
+    stride = max(map(sum, own), default=0)
+    memory = lines_of(threads * stride)
+    return [
+        tuple(
+            PerThread(memory[end - size :][: a.nbytes].view(a.dtype), stride) if isinstance(a, Own) else a
+            for a, size, end in zip(args, sizes, accumulate(sizes), strict=True)
+        )
+        for args, sizes in zip(calls, own, strict=True)
+    ]
+
+
+def _lines(nbytes: int) -> int:
+    """So many bytes as whole cache lines."""
+    return -(-nbytes // LINE_BYTES) * LINE_BYTES
+
+
+def lines_of(nbytes: int) -> Any:
+    """So many bytes of memory, the first on a cache line: vectors that lie across two lines cost twice."""
+    memory = np.empty(nbytes + LINE_BYTES, np.uint8)
+    return memory[-memory.ctypes.data % LINE_BYTES :][:nbytes]
 
 
 def do(kernel: Kernel, extent: int, *args: Any) -> None:
@@ -61,6 +92,6 @@ def _address(kernel: Kernel, signature: tuple[Kind, ...]) -> int:
     with _lock:
         if (kernel, signature) not in _addresses:
             symbol, code = machine_code(kernel, signature)
-            tell_llvm_numbas_names(code)
+            load_what_it_calls(code)
             _addresses[kernel, signature] = loaded(symbol, code)
         return _addresses[kernel, signature]

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from netc.backends.cpu.driver import FAILED, STATE, TIMES, walk
+from netc.backends.cpu.driver import STATE, TIMES, walk
 
 # Operations or bytes from which sharing pays: threads that wait for each other twice lose about a microsecond.
 WORTH: Final = 200_000
@@ -57,15 +57,13 @@ class Gang:
             call.acquire()
             walk()(number, self.threads, self._lines, self._table, self.state.ctypes.data)
 
-    def run(self, lines: int, table: int, times: int) -> bool:
-        """Walks a table of so many lines with all threads; whether a kernel failed.  Whoever calls holds `busy`."""
+    def run(self, lines: int, table: int, times: int) -> None:
+        """Walks a table of so many lines with all threads.  Whoever calls holds `busy`."""
         self._lines, self._table = lines, table
-        # and nothing else: a thread may still look at the last barrier
-        self.state[FAILED], self.state[TIMES] = 0, times
+        self.state[TIMES] = times  # and nothing else: a thread may still look at the last barrier
         for call in self._calls:
             call.release()
         walk(times != 0)(0, self.threads, lines, table, self.state.ctypes.data)
-        return bool(self.state[FAILED])
 
 
 _gangs: dict[int, Gang] = {}
@@ -84,23 +82,20 @@ if hasattr(os, "register_at_fork"):
 
 
 def run(lines: int, table: int, threads: int, times: int = 0) -> None:
-    """Walks a table of so many lines, at this address.  Raises MemoryError where a kernel found none.
+    """Walks a table of so many lines, at this address.
 
     `times`, if it is given, is the address of a row of two words for each line and one more: when it began.
     """
     gang = _gang(threads) if threads > 1 else None
     if gang and gang.busy.acquire(blocking=False):
         try:
-            failed = gang.run(lines, table, times)
+            gang.run(lines, table, times)
         finally:
             gang.busy.release()
     else:
         state = np.zeros(STATE, np.int64)
         state[TIMES] = times
         walk(times != 0)(0, 1, lines, table, state.ctypes.data)
-        failed = bool(state[FAILED])
-    if failed:
-        raise MemoryError("a kernel found no memory for what it works on")
 
 
 def _gang(threads: int) -> Gang:

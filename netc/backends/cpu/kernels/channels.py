@@ -25,9 +25,12 @@ def _power(s, beta):
 
 
 @kernel
-def lrn(lo, hi, x, y, s, alpha, beta, k, c, size):
-    """s = k + α Σ x² over channels c − ⌊size/2⌋ … c + ⌊(size − 1)/2⌋, and y = x s^−β."""
-    squares, power = np.zeros(c + size - 1, y.dtype), np.empty(c, y.dtype)
+def lrn(lo, hi, x, y, s, squares, power, alpha, beta, k, c, size):
+    """s = k + α Σ x² over channels c − ⌊size/2⌋ … c + ⌊(size − 1)/2⌋, and y = x s^−β.
+
+    `squares` are C + size − 1 numbers of memory, `power` C.
+    """
+    fill(squares, 0, c + size - 1, 0)
     for row in range(lo, hi):
         a, b, out = x[row * c : row * c + c], y[row * c : row * c + c], s[row * c : row * c + c]
         for t in range(c):
@@ -45,9 +48,9 @@ def lrn(lo, hi, x, y, s, alpha, beta, k, c, size):
 
 
 @kernel
-def lrn_grad(lo, hi, x, s, g, dx, alpha, beta, c, size):
-    """dx = g s^−β − 2αβ x Σ g x s^(−β−1)."""
-    parts, power, total = np.zeros(c + size - 1, dx.dtype), np.empty(c, dx.dtype), np.empty(c, dx.dtype)
+def lrn_grad(lo, hi, x, s, g, dx, parts, power, total, alpha, beta, c, size):
+    """dx = g s^−β − 2αβ x Σ g x s^(−β−1).  `parts` are C + size − 1 numbers of memory, `power` and `total` C."""
+    fill(parts, 0, c + size - 1, 0)
     factor = dx.dtype.type(2) * alpha * beta
     for row in range(lo, hi):
         at = row * c

@@ -9,8 +9,6 @@ place.  The tuples of sizes are made in `netc/backends/cpu/contract.py`.
 # pyright: basic
 # Numba gives these functions their types when they are called.
 
-import numpy as np
-
 from netc.backends.cpu.gather import gathered, lined
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.panels import panel
@@ -75,25 +73,18 @@ def _look(x, row0, row1, around, reads, each, source, grid):
         row += count
 
 
-@helper
-def _room(per, source, grid):
-    """How many numbers `per` rows of output pixels see, padded: they may be of several images."""
-    rows, row_step, _top, row_reach, _cols, _col_step, _left, extent, padded = grid
-    images = min((per + rows - 2) // rows + 1, per)
-    return (per * row_step + images * row_reach) * extent * source[3] if padded else 1
-
-
 @kernel
-def product(lo, hi, x, panels, out, taps, source, grid, target, sizes):
-    """Units lo..hi: blocks of `per` rows of output pixels, each with `shares` shares of the panels."""
+def product(lo, hi, x, panels, out, taps, around, reads, writes, source, grid, target, sizes):
+    """Units lo..hi: blocks of `per` rows of output pixels, each with `shares` shares of the panels.
+
+    `around` is memory for what they see, if it is padded; `reads` and `writes` for a number of each pixel.
+    """
     rows, cols = grid[0], grid[4]
     height, width, k, first_row, row_stride, first_col, col_stride = target
     groups, cg, kg, run, at, per, shares = sizes
     lanes = 2 * (VECTOR_BYTES // out.itemsize)
     of_group = (kg + lanes - 1) // lanes
     depth = taps.size * run
-    around = np.empty(_room(per, source, grid), out.dtype)
-    reads, writes = np.empty(per * cols, np.int64), np.empty(per * cols, np.int64)
     seen = around if grid[8] else x
     ready = -1
     for unit in range(lo, hi):
@@ -126,20 +117,20 @@ def nothing(lo, hi, out, rows, cols, target):
 
 
 @kernel
-def by_weights(lo, hi, x, grad, out, taps, source, grid, sizes):
+def by_weights(lo, hi, x, grad, out, taps, around, starts, panels, source, grid, sizes):
     """Units lo..hi of parts · panels · stretches: the gradient of a stretch of the window's rows for a
     panel of output channels, summed over a part of the output rows.  `per` rows at a time are copied, of
     which `few` are multiplied at a time: a panel of their gradients stays in the first-level cache.
+
+    `around` is memory for what `per` rows see, if it is padded, `starts` for a number of each of them, and `panels`
+    for a panel of the gradients of `few`.
     """
     rows, cols, col_step = grid[0], grid[4], grid[5]
     groups, cg, kg, run, parts, per, few, joined = sizes
     lanes, k, total = 2 * (VECTOR_BYTES // out.itemsize), groups * kg, source[0] * rows
     of_group, stretches, size = (kg + lanes - 1) // lanes, taps.size, taps.size * run * k
     units = groups * of_group * stretches
-    around = np.empty(_room(per, source, grid), out.dtype)
     seen = around if grid[8] else x
-    starts = np.empty(per, np.int64)
-    panels = np.empty(few * cols * lanes, out.dtype)
     for part in range(lo // units, (hi - 1) // units + 1):
         begin, end = max(lo - part * units, 0), min(hi - part * units, units)
         row_begin, row_end = total * part // parts, total * (part + 1) // parts

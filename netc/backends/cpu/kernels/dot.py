@@ -9,16 +9,12 @@ used twice: `rows` streams.
 # pyright: basic
 # Numba gives these functions their types when they are called.
 
-import numpy as np
-
 from netc.backends.cpu.gather import lined
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.panels import panel
 from netc.backends.cpu.rows import fill
 from netc.backends.cpu.target import TALL, VECTOR_BYTES
 from netc.backends.cpu.tile import block
-
-DEPTH = 256  # how much of K at a time: a panel of 32 KiB
 
 
 @helper
@@ -37,19 +33,18 @@ def _strips(a, at, a_row, a_step, rows, depth, out):
 
 
 @kernel
-def dot(lo, hi, a, b, c, m, n, k, a_row, a_step, b_step, b_column, rows, packs):
-    """Units lo..hi: blocks of `rows` rows of A, each with all panels of columns.  `packs` is 1 where A is
-    brought together.
+def dot(
+    lo, hi, a, b, c, left, right, here, m, n, k, a_row, a_step, b_step, b_column, rows, stretch, packs, apart
+):
+    """Units lo..hi: blocks of `rows` rows of A, each with all panels of columns, `stretch` of K at a time.
+
+    `packs` is 1 where A's strips are brought together, in memory `left`, and `apart` where a panel of B is; one that
+    lies at the end of B is too, in memory `right`.  `here` is a 0, the one place where a tile's steps begin.
     """
-    width, stretch = 2 * (VECTOR_BYTES // c.itemsize), DEPTH * 4 // c.itemsize
+    width = 2 * (VECTOR_BYTES // c.itemsize)
     count = (n + width - 1) // width
-    apart = b_column != 1 or rows > 8 * TALL  # a panel is packed
-    if not apart and rows <= TALL:
-        stretch = 64  # panels in turn read one page of B: few rows are soon through
-    right = np.empty(stretch * width, c.dtype)
-    left = np.empty((rows + TALL) * stretch if packs else 1, c.dtype)
     source_a, step = (left, TALL) if packs else (a, a_step)
-    here, unit = np.zeros(1, np.int64), lo  # the one place where a tile's steps begin
+    unit = lo
     while unit < hi:
         i, first = unit // count * rows, unit % count
         last = min(count, first + hi - unit)

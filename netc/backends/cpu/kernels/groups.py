@@ -92,9 +92,8 @@ def _means(sums, groups, rows):
 
 
 @kernel
-def several(lo, hi, x, y, rstd, eps, rows, c, groups):
-    """Units lo..hi of `rows` pixels."""
-    mean, var, sums = np.empty(c, y.dtype), np.empty(c, y.dtype), np.empty(c, y.dtype)
+def several(lo, hi, x, y, rstd, mean, var, sums, eps, rows, c, groups):
+    """Units lo..hi of `rows` pixels.  `mean`, `var` and `sums` are memory for C numbers each."""
     for u in range(lo, hi):
         start = u * rows * c
         fill(mean, 0, c, 0)
@@ -125,10 +124,8 @@ def several(lo, hi, x, y, rstd, eps, rows, c, groups):
 
 
 @kernel
-def several_grad(lo, hi, y, rstd, g, dx, rows, c, groups):
-    """dx = (g − mean g − y · mean (g y)) · rstd for units lo..hi."""
-    mean, along = np.empty(c, dx.dtype), np.empty(c, dx.dtype)
-    sums, products, r = np.empty(c, dx.dtype), np.empty(c, dx.dtype), np.empty(c, dx.dtype)
+def several_grad(lo, hi, y, rstd, g, dx, mean, along, sums, products, r, rows, c, groups):
+    """dx = (g − mean g − y · mean (g y)) · rstd for units lo..hi.  What follows dx is memory for C numbers each."""
     for u in range(lo, hi):
         start = u * rows * c
         fill(mean, 0, c, 0)

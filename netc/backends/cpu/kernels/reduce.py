@@ -25,10 +25,12 @@ def _add_rows(x, at, step, rows, sums, count):
 
 
 @kernel
-def middle(lo, hi, x, y, rows, inner):
-    """x `(outer, rows, inner)` to y `(outer, inner)`; units lo..hi of outer · strips of `inner`."""
+def middle(lo, hi, x, y, sums, rows, inner):
+    """x `(outer, rows, inner)` to y `(outer, inner)`; units lo..hi of outer · strips of `inner`.
+
+    `sums` is memory for STRIP numbers.
+    """
     strips = (inner + STRIP - 1) // STRIP
-    sums = np.empty(STRIP, y.dtype)
     for unit in range(lo, hi):
         o, first = unit // strips, unit % strips * STRIP
         count, to = min(STRIP, inner - first), o * inner + first
@@ -136,9 +138,8 @@ def whole_moments(lo, hi, partial, mean, var, rows, block, c):
 
 
 @kernel
-def batch_norm(lo, hi, x, gamma, beta, mean, var, y, eps, c):
-    """y = γ (x − mean) / √(var + ε) + β for rows lo..hi of x `(rows, C)`."""
-    scale = np.empty(c, y.dtype)
+def batch_norm(lo, hi, x, gamma, beta, mean, var, y, scale, eps, c):
+    """y = γ (x − mean) / √(var + ε) + β for rows lo..hi of x `(rows, C)`.  `scale` is memory for C numbers."""
     for t in range(c):
         scale[t] = gamma[t] / np.sqrt(var[t] + eps)
     for row in range(lo, hi):
@@ -157,9 +158,8 @@ def _add_products(x, g, at, step, rows, mean, first, sums, gsums, count):
 
 
 @kernel
-def batch_norm_sums(lo, hi, x, mean, var, g, dgamma, dbeta, eps, rows, c):
-    """dγ = Σ g x̂ and dβ = Σ g; strips lo..hi of channels."""
-    sums, gsums = np.empty(STRIP, g.dtype), np.empty(STRIP, g.dtype)
+def batch_norm_sums(lo, hi, x, mean, var, g, dgamma, dbeta, sums, gsums, eps, rows, c):
+    """dγ = Σ g x̂ and dβ = Σ g; strips lo..hi of channels.  `sums` and `gsums` are memory for STRIP numbers each."""
     for strip in range(lo, hi):
         first = strip * STRIP
         count = min(STRIP, c - first)
@@ -176,10 +176,9 @@ def batch_norm_sums(lo, hi, x, mean, var, g, dgamma, dbeta, eps, rows, c):
 
 
 @kernel
-def batch_norm_data(lo, hi, x, gamma, mean, var, g, dx, dgamma, dbeta, eps, rows, c):
-    """dx = γ/σ (g − (dβ + x̂ dγ) / M) for rows lo..hi."""
+def batch_norm_data(lo, hi, x, gamma, mean, var, g, dx, dgamma, dbeta, scale, slope, shift, eps, rows, c):
+    """dx = γ/σ (g − (dβ + x̂ dγ) / M) for rows lo..hi.  What follows dβ is memory for C numbers each."""
     share = dx.dtype.type(1) / dx.dtype.type(rows)
-    scale, slope, shift = np.empty(c, dx.dtype), np.empty(c, dx.dtype), np.empty(c, dx.dtype)
     for t in range(c):
         rstd = 1 / np.sqrt(var[t] + eps)
         scale[t], slope[t], shift[t] = gamma[t] * rstd, rstd * dgamma[t] * share, dbeta[t] * share
