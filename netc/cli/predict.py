@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from netc.types import TensorType
 
 SCHEMA: Final = "netc.predict/1"
-_FAR: Final = 8  # times as large: pictures of 0..255 or 0..16 beside those of 0..1, and no dark or bright ones
+_FAR: Final = (
+    8  # times as large: pictures of 0..255 or 0..16 beside those of 0..1, and no dark or bright ones
+)
 MAX_BYTES: Final = 4 << 30  # of one array
 
 

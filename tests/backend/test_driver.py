@@ -119,5 +119,17 @@ def test_where_memory_of_a_threads_own_lies(monkeypatch: pytest.MonkeyPatch) -> 
     assert [[place - places[0][0] for place in at] for at in places] == [[0, 64], [0, 0]]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_numbers_too_small_to_be_normal_are_zero(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While kernels run, and not for their caller."""
+    k = load("driver_test", SOURCE)
+    least = np.finfo(np.float32).tiny
+    x = np.full(SIZE, least * 1.5, np.float32)
+    tables([Call(k.count, SIZE, (x, -least), 0)], threads, monkeypatch)()
+    np.testing.assert_array_equal(x, 0)
+    y = np.full(SIZE, least * 1.5, np.float32) - least
+    assert (y > 0).all()
+
+
 def test_an_empty_program(monkeypatch: pytest.MonkeyPatch) -> None:
     tables([], 2, monkeypatch)()

@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import types
 
 from netc.backends.cpu import target, tile
+from netc.backends.cpu.driver import walk_text
 from netc.backends.cpu.target import variant
 
 AVX2 = {
@@ -115,6 +116,16 @@ def test_neon_tile_multiplies_in_vectors_without_spills(monkeypatch: pytest.Monk
     assert len(re.findall(r"fmla\tv\d+\.4s", loop)) == 2 * height
     assert "[sp" not in loop
     assert not re.search(r"\bfmadd\b|\bfmul\b|\bbl\b", loop)
+
+
+def test_walk_is_that_of_an_arm_too() -> None:
+    """It flushes numbers that are not normal, and puts the mode back."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple("aarch64-linux-gnu").create_target_machine(cpu="generic", opt=1)
+    module = llvm.parse_assembly(walk_text("aarch64"))
+    module.verify()
+    assert machine.emit_assembly(module).count("FPCR, x") == 2
 
 
 def _tile_alone(height: int) -> str:

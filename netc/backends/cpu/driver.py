@@ -77,6 +77,7 @@ done:
 }}
 
 define void @walk(i64 %thread, i64 %threads, i64 %lines, ptr %table, ptr %state) {{
+  {flush}
   %alone = icmp eq i64 %threads, 1
   %first = icmp eq i64 %thread, 0
   %after = add i64 %thread, 1
@@ -130,6 +131,7 @@ leave:
   br label %done
 done:
   {last_tick}
+  {unflush}
   ret void
 }}
 {declared}
@@ -142,6 +144,27 @@ _TICK: Final = """
   %{name}.at = getelementptr i64, ptr %{name}.times, i64 %{name}.row
   %{name}.told = call i32 inttoptr (i64 {clock} to ptr)(i32 {kind}, ptr %{name}.at)
 """
+# While kernels run, numbers that are too small to be normal are zero: processors take a hundred times as long for them,
+# and the gradients of a net that has learned its examples by heart are full of them.
+_X86: Final = (
+    """%mode = alloca i32
+  %flushing = alloca i32
+  call void @llvm.x86.sse.stmxcsr(ptr %mode)
+  %given = load i32, ptr %mode
+  %flushes = or i32 %given, 32832  ; bits 15 and 6 of MXCSR: results, and operands
+  store i32 %flushes, ptr %flushing
+  call void @llvm.x86.sse.ldmxcsr(ptr %flushing)""",
+    "call void @llvm.x86.sse.ldmxcsr(ptr %mode)",
+    "declare void @llvm.x86.sse.stmxcsr(ptr)\ndeclare void @llvm.x86.sse.ldmxcsr(ptr)",
+)
+_ARM: Final = (
+    """%mode = call i64 @llvm.aarch64.get.fpcr()
+  %flushes = or i64 %mode, 16777216  ; bit 24 of FPCR: both
+  call void @llvm.aarch64.set.fpcr(i64 %flushes)""",
+    "call void @llvm.aarch64.set.fpcr(i64 %mode)",
+    "declare i64 @llvm.aarch64.get.fpcr()\ndeclare void @llvm.aarch64.set.fpcr(i64)",
+)
+_FLUSH: Final = {"x86_64": _X86, "AMD64": _X86, "aarch64": _ARM, "arm64": _ARM}
 _PAUSE: Final = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}
 _TYPES: Final = {"w": "i64", "f": "float", "d": "double", "m": "i64"}  # of the letters of a pattern
 _WORDS: Final = {"w": 1, "f": 1, "d": 1, "m": 2}
@@ -157,17 +180,23 @@ def walk(timed: bool = False) -> Any:
 
     The timed one, for the first thread only, writes when each line began to where `state[TIMES]` points.
     """
-    pause = _PAUSE.get(platform.machine())
-    text = _WALK.format(
+    address = _compiled(walk_text(platform.machine(), timed), ["walk"])[0]
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3, ctypes.c_void_p, ctypes.c_void_p)(address)
+
+
+def walk_text(machine: str, timed: bool = False) -> str:
+    """The IR of `walk` for a processor, named as `platform.machine` does."""
+    pause = _PAUSE.get(machine)
+    flush, unflush, modes = _FLUSH.get(machine, ("; as it is", "", ""))
+    return _WALK.format(
         arrived=ARRIVED, generation=GENERATION, words=LINE, wait=WAIT, shared=SHARED,
         spins=_SPINS, offer=_offer(),
         pause=f"call void @{pause}()" if pause else "; nothing to say to this processor",
-        declared=f"declare void @{pause}()" if pause else "",
+        declared=(f"declare void @{pause}()\n" if pause else "") + modes,
+        flush=flush, unflush=unflush,
         tick=_tick("tick", "line") if timed else "",
         last_tick=_tick("last", "lines") if timed else "",
     )  # fmt: skip
-    address = _compiled(text, ["walk"])[0]
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3, ctypes.c_void_p, ctypes.c_void_p)(address)
 
 
 def _tick(name: str, line: str) -> str:
