@@ -29,7 +29,7 @@ def build(job: Job, x: Any, y: Any) -> tuple[Step, dict[str, Any]]:
         program = model.program("train", len(x)).program
         return lambda: model.train_step(x, y), {"flops": flops(program)}
     model = netc.compile(net, threads=job.threads, train=False)
-    program = model.program("predict", len(x)).program
+    program = model.engine("predict", len(x)).program
     return lambda: model.predict(x), {"flops": flops(program)}
 
 

@@ -15,6 +15,7 @@ from netc.backends.cpu.target import TALL, VECTOR_BYTES
 from netc.backends.cpu.threads import WORTH
 
 DEPTH = 1024  # bytes of K that a matrix product takes at a time: a panel of 32 KiB
+PAGES = 32  # as many as a processor finds without looking them up, beside those that it writes
 BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in the second-level cache
 SEEN = 256 << 10  # bytes of the source that a block of output rows may see
 # A result that no cache holds, of few steps, is written row by row: panels of its columns would come back to each page.
@@ -60,8 +61,10 @@ def _matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool) -> Ca
     units, rows = panels * -(-m // rows), min(m, rows)
     packs = panels >= 8 and (depth >= 128 or not ta)
     apart = b_column != 1 or rows > 8 * TALL
-    # Panels in turn read one page of B where they are not brought together: few rows are soon through.
-    stretch = DEPTH // size if apart or rows > TALL else 64
+    # Where few rows leave memory to wait for, panels that are not brought together read the same few pages of B in turn.
+    stretch = DEPTH // size if apart or rows > 2 * TALL else PAGES
+    if tb and rows <= 8 * TALL:
+        stretch *= 4  # a panel's columns lie in memory as rows, and long ones come sooner
     left, right = Own((rows + TALL) * stretch if packs else 0, out.dtype), Own(stretch * width, out.dtype)
     sizes = (m, n, depth, a_row, a_step, b_step, b_column, rows, stretch, int(packs), int(apart))
     return Call(kernels("dot").dot, units, (*b.inputs, out, left, right, _HERE, *sizes), b.work)
