@@ -61,7 +61,7 @@ def _matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool) -> Ca
     units, rows = panels * -(-m // rows), min(m, rows)
     packs = panels >= 8 and (depth >= 128 or not ta)
     apart = b_column != 1 or rows > 8 * TALL
-    # Where few rows leave memory to wait for, panels that are not brought together read the same few pages of B in turn.
+    # Where few rows leave memory to wait for, panels that are not brought together read the same pages of B in turn.
     stretch = DEPTH // size if apart or rows > 2 * TALL else PAGES
     if tb and rows <= 8 * TALL:
         stretch *= 4  # a panel's columns lie in memory as rows, and long ones come sooner
