@@ -69,7 +69,8 @@ def prove(net: ast.Net, graph: Graph, facts: Facts, report: Report) -> None:
     claims = [s.claim for s in net.body if isinstance(s, ast.Expect)]
     for total in TOTALS:  # only what is asked for is computed; the others are known by name
         asked = any(total in _names(claim) for claim in claims)
-        scope.setdefault(total, getattr(facts, total) if asked else None)
+        if not isinstance(scope.get(total), TensorValue):  # a parameter of that name is no fact of the net
+            scope[total] = getattr(facts, total) if asked else None
     unknown = frozenset(total for total in TOTALS if scope[total] is None)
     at = Evaluator(report, scope, (), {"rf": _rf(facts), "shape": _shape}, _paths(graph))
     for statement in net.body:

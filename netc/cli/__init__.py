@@ -11,6 +11,8 @@ def main() -> None:
     """Runs the command that the process was started with, and ends the process."""
     import sys
 
-    from netc.cli.run import run
-
+    try:
+        from netc.cli.run import run
+    except KeyboardInterrupt:  # before there is anything to interrupt
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))

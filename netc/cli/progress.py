@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from netc.cli.output import console, is_terminal, say
+from netc.cli.output import console, is_terminal, say, wants_colour
 
 if TYPE_CHECKING:
     from netc.train.loop import Batch, Epoch
 
 
 class Progress:
-    """A bar on stderr, where that is a terminal; what is said while it stands goes above it."""
+    """A bar on stderr, where that is a terminal without NO_COLOR; what is said while it stands goes above it."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -22,7 +22,7 @@ class Progress:
         self.task: Any = None
 
     def __enter__(self) -> Progress:
-        if is_terminal(sys.stderr):
+        if wants_colour(sys.stderr):
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 

@@ -88,18 +88,35 @@ def _merge(rows: list[Row], comments: Sequence[ast.Comment]) -> list[_Thing]:
     things: list[_Thing] = []
     waiting = deque(comments)
     starts = sorted(row.start for row in rows)
+    first = rows[0] if rows else None  # row of the statement
     for row in rows:
         things += _taken(waiting, row.start, row)
+        if row.begins:
+            first = row
         inside = _taken(waiting, row.end, row)
         text = " " * row.indent + row.text
         if waiting and not waiting[0].alone and _is_last(row, starts, waiting[0]):
-            text += "  " + waiting.popleft().text
+            comment = waiting.popleft()
+            if first and first is not row and first.start[0] == comment.span.line and _allows(comment):
+                _put_above(things, first, comment)
+            else:
+                text += "  " + comment.text
         things.append(_Thing(text, row.start, row.end, row))
         if row.begins and row.indent == 0:
             _put_above_doc(things, inside)
         else:
             things[-1:-1] = inside
     return things + _taken(waiting, None, None)
+
+
+def _allows(comment: ast.Comment) -> bool:
+    return comment.text.lstrip("# ").startswith("allow ")
+
+
+def _put_above(things: list[_Thing], row: Row, comment: ast.Comment) -> None:
+    """Puts a comment that stood behind a statement's one line above its rows, all of which it speaks of there."""
+    at = next(i for i, thing in enumerate(things) if thing.row is row)
+    things.insert(at, _Thing(" " * row.indent + comment.text, row.start, row.start, None))
 
 
 def _put_above_doc(things: list[_Thing], inside: list[_Thing]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -22,9 +23,20 @@ def save(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, str
     """Writes arrays with a header, whole or not at all."""
     from safetensors.numpy import save_file  # pyright: ignore[reportUnknownVariableType]
 
+    with whole(path) as partial:
+        save_file(dict(arrays), partial, metadata={"format": FORMAT, **about})
+
+
+@contextmanager
+def whole(path: Path) -> Generator[Path, None, None]:
+    """A path to write to, which becomes `path` when all is written; a signal meanwhile leaves what was there before."""
     partial = path.with_name(path.name + ".partial")
-    save_file(dict(arrays), partial, metadata={"format": FORMAT, **about})
-    partial.replace(path)
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def load(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:

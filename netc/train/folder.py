@@ -196,6 +196,5 @@ def _epoch(record: dict[str, float]) -> Epoch:
 
 def write(path: Path, text: str) -> None:
     """Writes a text, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with checkpoint.whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")

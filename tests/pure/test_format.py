@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netc.errors import NetError
+from netc.loading import load_text
 from netc.resources import spec_names, spec_path
 from netc.syntax.format import format_text, same_meaning
 from netc.syntax.parse import parse
@@ -205,3 +206,16 @@ def test_comments_and_blank_space_anywhere(text: str, extra: list[tuple[int, str
     for at, word in extra:
         lines[at % len(lines)] += f"   # {word}" if at % 3 else f"  ## {word}\n\n\n"
     formatted("\n".join(lines))
+
+
+def test_an_allow_behind_a_line_that_is_broken_stands_above_all_of_it() -> None:
+    chain = "x -> " + " -> ".join(["conv(16, 3, stride=1, pad=half) -> relu"] * 4)
+    text = (
+        f"net A {{\n  input x: [N, 3, 32, 32]\n  y = {chain}  # allow W0201: as published\n  output y\n}}\n"
+    )
+    made = format_text(text, "a.net")
+    assert "  # allow W0201: as published\n  y = x\n    -> conv" in made
+    assert format_text(made, "a.net") == made
+    told = [[d.code for d in load_text(t).diagnostics] for t in (text, made)]
+    assert told[0] == told[1]
+    assert "W0201" not in told[1]

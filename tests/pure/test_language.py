@@ -404,3 +404,11 @@ def test_labels_of_layers_and_blocks_name_what_comes_out_of_them() -> None:
 def test_a_label_behind_a_mistake_is_no_second_one() -> None:
     found = load_text(LABELS.replace("c1: conv(4, 3)", "c1: conv(4, 3, pading=1)"))
     assert [d.code for d in found.diagnostics] == ["E0203"]
+
+
+@pytest.mark.parametrize("total", ["params", "macs", "flops", "depth", "memory"])
+def test_a_parameter_of_that_name_is_no_fact(total: str) -> None:
+    body = f"input x: [N, 4]\n  y = x -> dense(3)\n  output y\n  expect {total} == 34"
+    text = f"net A({total}: int = 34) {{\n  {body}\n}}\n"
+    told = [d.code for d in load_text(text).diagnostics]
+    assert told == ["E0701"]
