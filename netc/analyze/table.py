@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from netc.analyze.figures import UNKNOWN, exact, pair, short, size, times
-from netc.analyze.receptive import Field, space
+from netc.analyze.receptive import Field, fields, space
 from netc.analyze.report import NetReport, totals
 from netc.analyze.rows import Row, rows
 from netc.errors import plural
@@ -261,15 +261,19 @@ def _last_map(report: NetReport) -> list[tuple[str, str]]:
     if node is None or field is None or field.local is None:
         return []
     local = field.local
-    of = next((s for s in (space(n.type) for n in report.graph.inputs) if len(s) == len(local)), None)
-    if of is None:
-        return []
-    if all(isinstance(side, int) and seen >= side for seen, side in zip(local, of, strict=True)):
+    moves = f"`{node.path}`, stride {pair(field.stride)}, padding {pair(field.pad)}"
+    seen = [n for n in report.graph.inputs if len(space(n.type)) == len(local)]
+    if len(seen) > 1:
+        seen = [n for n in seen if fields(report.graph, n)[node.id]]
+    sizes = {space(n.type) for n in seen}
+    if len(sizes) != 1:  # `--rf` tells each
+        return [("field", f"{times(local)}: {moves}")] if seen else []
+    (of,) = sizes
+    if all(isinstance(side, int) and sight >= side for sight, side in zip(local, of, strict=True)):
         share = f"at least the whole input of {times(of)}"
     else:
         share = f"of an input of {times(of)}"
-    moves = f"stride {pair(field.stride)}, padding {pair(field.pad)}"
-    return [("field", f"{times(local)}, {share}: `{node.path}`, {moves}")]
+    return [("field", f"{times(local)}, {share}: {moves}")]
 
 
 def _key(report: NetReport, plan: Layout, found: Sequence[Row]) -> list[str]:

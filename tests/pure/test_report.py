@@ -451,3 +451,14 @@ def test_training_that_is_assumed_is_named() -> None:
     block = "train A {\n  target t: [N, 4]\n  loss [y, t] -> mse\n}\n"
     (told,) = load_text(text + block).must_be_right().nets.values()
     assert "without a train block" not in table_text(told.report())
+
+
+def test_the_field_is_of_the_input_that_is_seen(netc: Command, tmp_path: Path) -> None:
+    file = tmp_path / "c.net"
+    file.write_text(
+        "net C {\n  input a: [N, 1, 8, 8]\n  input b: [N, 1, 10, 10]\n"
+        "  p = a -> conv(2, 3, pad=half) -> gap -> flatten\n"
+        "  q = b -> conv(2, 3, pad=half) -> last: conv(2, 5)\n"
+        "  r = q -> gap -> flatten\n  y = [p, r] -> concat -> dense(3)\n  output y\n}\n"
+    )
+    assert "field       7×7, of an input of 10×10: `last`" in netc("report", file).out
