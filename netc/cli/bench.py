@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -23,6 +24,7 @@ from netc.cli.sizes import Sizes, check_sizes, input_option
 
 if TYPE_CHECKING:
     from netc.analyze.table import Line
+    from netc.bench.measure import Bench
     from netc.bench.stages import Stage
     from netc.graph.model import Graph
     from netc.train.frugal import Recompute
@@ -102,30 +104,22 @@ def command(
     if passes or programs:
         from netc.bench.stages import stages
 
-        _show_passes(
-            graph.name,
-            stages(graph, spec, batch, infer=infer, again=recompute),
-            batch,
-            infer,
-            programs,
-            as_json,
-        )
+        found = stages(graph, spec, batch, infer=infer, again=recompute)
+        _show_passes(graph.name, found, batch, infer, programs, as_json)
         return
-    from netc.bench.measure import TooLarge, bench
+    from netc.bench.measure import bench
+
+    how = partial(bench, graph, spec, batch=batch, infer=infer, threads=threads, steps=steps, depth=depth)
+    _show_times(partial(how, again=recompute, math=math), as_json)
+
+
+def _show_times(measure: Callable[[], Bench], as_json: bool) -> None:
+    """Measures, and shows what came out; the environment lacks something where the step is too large."""
+    from netc.bench.measure import TooLarge
     from netc.bench.show import bench_dict, bench_lines
 
     try:
-        found = bench(
-            graph,
-            spec,
-            batch=batch,
-            infer=infer,
-            threads=threads,
-            steps=steps,
-            depth=depth,
-            again=recompute,
-            math=math,
-        )
+        found = measure()
     except TooLarge as error:
         complain(str(error))
         raise click.exceptions.Exit(3) from None

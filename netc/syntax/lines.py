@@ -125,8 +125,7 @@ class Splitter:
                 break
             depth += {"LBRACE": 1, "RBRACE": -1}.get(kind, 0)
             self.at += 1
-        tokens = [t for t in self.tokens[start : self.at] if t.type != "_NL"]
-        return Line("statement", [*tokens, _line_end(tokens[-1])], True)
+        return self._line_since(start)
 
     def _layer_alone(self, token: Token) -> Line:
         """An `if` or `for` around statements, with all that it holds: in other languages it stands there."""
@@ -141,6 +140,10 @@ class Splitter:
                 break
             depth += {"LBRACE": 1, "RBRACE": -1}.get(kind, 0)
             self.at += 1
+        return self._line_since(start)
+
+    def _line_since(self, start: int) -> Line:
+        """What was told of, from `start` up to here, as one line that is wrong."""
         tokens = [t for t in self.tokens[start : self.at] if t.type != "_NL"]
         return Line("statement", [*tokens, _line_end(tokens[-1])], True)
 

@@ -112,7 +112,9 @@ def test_neon_tile_multiplies_in_vectors_without_spills(monkeypatch: pytest.Monk
     module.verify()
     blocks = re.split(r"\n(?=\.LBB)", machine.emit_assembly(module))
     loop = max(blocks, key=lambda block: block.count("fmla"))
-    loop = loop[: re.search(r"\n\tb(\.\w+|\w*)\t.*\.LBB", loop).end()]  # type: ignore[union-attr]
+    jump = re.search(r"\n\tb(\.\w+|\w*)\t.*\.LBB", loop)
+    assert jump
+    loop = loop[: jump.end()]
     assert len(re.findall(r"fmla\tv\d+\.4s", loop)) == 2 * height
     assert "[sp" not in loop
     assert not re.search(r"\bfmadd\b|\bfmul\b|\bbl\b", loop)

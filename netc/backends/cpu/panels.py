@@ -17,16 +17,19 @@ from netc.backends.cpu.target import VECTOR_BYTES
 from netc.backends.cpu.tile import _I32, _I64, _Tile
 
 
+def _base(ctx, t, array, value):
+    """Where the numbers of an array begin."""
+    data = cgutils.create_struct_proxy(array)(ctx, t.builder, value=value).data
+    return t.builder.bitcast(data, t.scalar.as_pointer())
+
+
 @intrinsic
 def lift(_, x, at, out, to):
     """out[to + t] = x[at + t] for the two vectors that a row of a panel is."""
 
     def generate(ctx, builder, signature, values):
         t = _Tile(builder, signature.args[0], 1, 2, masked=False)
-        bases = []
-        for i in (0, 2):
-            data = cgutils.create_struct_proxy(signature.args[i])(ctx, builder, value=values[i]).data
-            bases.append(builder.bitcast(data, t.scalar.as_pointer()))
+        bases = [_base(ctx, t, signature.args[i], values[i]) for i in (0, 2)]
         both = [t.load(bases[0], values[1], j) for j in range(2)]
         for j in range(2):
             t.store(both[j], bases[1], values[3], j)
@@ -45,10 +48,7 @@ def turn_block(_, x, at, step, out, to, width):
 
     def generate(ctx, builder, signature, values):
         t = _Tile(builder, signature.args[0], 1, 1, masked=False)
-        bases = []
-        for i in (0, 3):
-            data = cgutils.create_struct_proxy(signature.args[i])(ctx, builder, value=values[i]).data
-            bases.append(builder.bitcast(data, t.scalar.as_pointer()))
+        bases = [_base(ctx, t, signature.args[i], values[i]) for i in (0, 3)]
         n, numbers = t.lanes, [ir.Constant(_I64, i) for i in range(t.lanes)]
         rows = [t.load(bases[0], builder.add(values[1], builder.mul(i, values[2])), 0) for i in numbers]
         h = 1
