@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from netc import ops
-from netc.backends.cpu import contract
+from netc.backends.cpu import conv
 from netc.ops.primitive import Primitive
 from netc.ops.windows import reach, window_count
 from tests.application import Draw
@@ -76,10 +76,10 @@ def convolutions(draw: Draw) -> list[Application]:
 @pytest.mark.parametrize("small", [False, True], ids=["whole", "in pieces"])
 def test_convolutions(dtype: str, small: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if small:  # blocks that straddle images, panels in shares, rows in parts
-        monkeypatch.setattr(contract, "SEEN", 1 << 12)
-        monkeypatch.setattr(contract, "PIXELS", 10)
-        monkeypatch.setattr(contract, "MULTIPLIED", 10)
-        monkeypatch.setattr(contract, "WORTH", 0)
+        monkeypatch.setattr(conv, "SEEN", 1 << 12)
+        monkeypatch.setattr(conv, "PIXELS", 10)
+        monkeypatch.setattr(conv, "MULTIPLIED", 10)
+        monkeypatch.setattr(conv, "WORTH", 0)
 
     @DRAWS
     @given(st.data())

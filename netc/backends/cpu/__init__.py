@@ -1,7 +1,7 @@
 """The CPU backend: kernels compiled by Numba, shared by all sizes and cached on disk.
 
-`bind` asks, for each equation, which kernels do it (`contract`, `simple`, `sampling`, `loops`), compiles or loads them,
-and puts the calls into one table that the driver walks.  See README.md.
+`bind` asks, for each equation, which kernels do it (`conv`, `dot`, `simple`, `sampling`, `loops`), compiles or loads
+them, and puts the calls into one table that the driver walks.  See README.md.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from netc.backends.cpu import contract, loops, norms, sampling, simple
+from netc.backends.cpu import conv, dot, loops, norms, sampling, simple
 from netc.backends.cpu.call import Borrow, Bound, Call, Lowering
 from netc.backends.cpu.table import Table, lines_of
 from netc.backends.cpu.threads import default_threads
@@ -21,7 +21,7 @@ from netc.types import Math
 _BY_NAME: Final[dict[str, Lowering]] = {
     f.__name__: f
     for f in (
-        contract.dot, contract.conv, contract.conv_data, contract.conv_weights,
+        dot.dot, conv.conv, conv.conv_data, conv.conv_weights,
         simple.maxpool, simple.maxpool_grad, simple.avgpool, simple.avgpool_grad,
         simple.sum_to, simple.spread, simple.moments, simple.batch_norm, simple.batch_norm_grad,
         simple.softmax, simple.softmax_grad, simple.softmax_xent, simple.softmax_xent_grad, simple.in_top,

@@ -31,6 +31,7 @@ class Axis:
     taps: tuple[tuple[int, int], ...]
     first: int
     stride: int
+    short: int = 0  # how much earlier than `step` says the last pixel reads
 
     @property
     def reach(self) -> int:
@@ -40,7 +41,16 @@ class Axis:
     @property
     def extent(self) -> int:
         """How many all pixels span."""
-        return (self.count - 1) * self.step + self.reach
+        return (self.count - 1) * self.step + self.reach - self.short
+
+    def together(self, size: int) -> Axis:
+        """The axis with `size` neighbouring pixels as one, which sees what they see.  Where the number of pixels is no
+        multiple, the last ones are computed twice: the last group ends where the axis does.
+        """
+        groups = -(-self.count // size)
+        seen = tuple((i, i) for i in range(self.reach + (size - 1) * self.step))
+        short = (groups * size - self.count) * self.step
+        return Axis(groups, size * self.step, self.lead, seen, self.first, size * self.stride, short)
 
     def inside(self, size: int) -> bool:
         """Whether no pixel reads outside of a source of this size."""
@@ -55,6 +65,10 @@ class Grid:
     @property
     def taps(self) -> int:
         return len(self.rows.taps) * len(self.cols.taps)
+
+    def together(self, pixels: int) -> Grid:
+        """The grid with so many neighbouring pixels of a row as one."""
+        return Grid(self.rows, self.cols.together(pixels)) if pixels > 1 else self
 
     def order(self, s: int) -> Any:
         """The number in a window of `s` columns of each tap, in the order in which they are read: `(taps,)`."""

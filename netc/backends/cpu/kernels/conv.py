@@ -3,7 +3,7 @@ groups.
  `product` does forward and by data: a grid of output pixels (see `netc/backends/cpu/grids.py`), some rows
 of it at a time, against panels of the weights.  The rows of the source that they see are copied with their
 padding around them, so that no window needs a test at an edge; where there is no padding they are read in
-place.  The tuples of sizes are made in `netc/backends/cpu/contract.py`.
+place.  The tuples of sizes are made in `netc/backends/cpu/conv.py`.
 """
 
 # pyright: basic
@@ -54,7 +54,7 @@ def _look(x, row0, row1, around, reads, each, source, grid):
     their pixels' windows begin, of every `each`-th.
     """
     _n, h, w, c = source
-    rows, row_step, top, row_reach, cols, col_step, left, extent, padded = grid
+    rows, row_step, top, row_reach, cols, col_step, left, extent, padded, last, _ = grid
     row, place, t = row0, 0, 0
     while row < row1:
         image, i = row // rows, row % rows
@@ -68,7 +68,7 @@ def _look(x, row0, row1, around, reads, each, source, grid):
             start, pitch = ((image * h + i * row_step - top) * w - left) * c, w * c
         for r in range(count):
             for j in range(0, cols, each):
-                reads[t] = start + r * row_step * pitch + j * col_step * c
+                reads[t] = start + r * row_step * pitch + min(j * col_step, last) * c
                 t += 1
         row += count
 
@@ -79,7 +79,7 @@ def product(lo, hi, x, panels, out, taps, around, reads, writes, source, grid, t
 
     `around` is memory for what they see, if it is padded; `reads` and `writes` for a number of each pixel.
     """
-    rows, cols = grid[0], grid[4]
+    rows, cols, last = grid[0], grid[4], grid[10]
     height, width, k, first_row, row_stride, first_col, col_stride = target
     groups, cg, kg, run, at, per, shares = sizes
     lanes = 2 * (VECTOR_BYTES // out.itemsize)
@@ -96,7 +96,7 @@ def product(lo, hi, x, panels, out, taps, around, reads, writes, source, grid, t
             for row in range(row0, row1):
                 to = (row // rows * height + first_row + row % rows * row_stride) * width + first_col
                 for j in range(cols):
-                    writes[(row - row0) * cols + j] = (to + j * col_stride) * k
+                    writes[(row - row0) * cols + j] = (to + min(j * col_stride, last)) * k
         for number in range(groups * of_group * share // shares, groups * of_group * (share + 1) // shares):
             group, first = number // of_group, number % of_group * lanes
             count, y_at, b_at = min(lanes, kg - first), group * kg + first, at + number * depth * lanes

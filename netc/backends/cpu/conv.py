@@ -1,76 +1,27 @@
-"""Which kernels do the contractions.  To put a faster kernel in, put it here."""
+"""Which kernels do a convolution, forward, by data and by weights.  To put a faster kernel in, put it here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from netc.backends.cpu import winograd
+from netc.backends.cpu import few, winograd
 from netc.backends.cpu.call import Borrow, Bound, Call, Own
+from netc.backends.cpu.dot import matrices
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
-from netc.backends.cpu.target import TALL, VECTOR_BYTES
+from netc.backends.cpu.target import VECTOR_BYTES
 from netc.backends.cpu.threads import WORTH
 
-DEPTH = 1024  # bytes of K that a matrix product takes at a time: a panel of 32 KiB
-PAGES = 32  # as many as a processor finds without looking them up, beside those that it writes
-BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in the second-level cache
 SEEN = 256 << 10  # bytes of the source that a block of output rows may see
-# A result that no cache holds, of few steps, is written row by row: panels of its columns would come back to each page.
-SHALLOW, LARGE = 64, 4 << 20
-WIDE = 256  # channels from which the weights' gradient of a 1×1 window is a matrix product, which packs its strips
 PIXELS = 196  # that it should have at least: many tiles, and little that is left over
+WIDE = 256  # channels from which the weights' gradient of a 1×1 window is a matrix product, which packs its strips
 MULTIPLIED = 224  # by weights: pixels whose gradients, a panel of them, stay in the first-level cache
-_HERE = np.zeros(1, np.int64)  # the one place where the steps of a matrix product's tile begin
-_INT = _HERE.dtype
-
-
-def dot(b: Bound) -> list[Call]:
-    """Panels of columns by blocks of rows in parallel; stretches of memory where nothing is used twice."""
-    k = kernels("dot")
-    ta, tb = bool(b.params.get("ta")), bool(b.params.get("tb"))
-    m, n = b.out()
-    depth = b.shape(0)[0 if ta else 1]
-    arrays = (*b.inputs, *b.outputs)
-    if tb and m == 1:
-        return [Call(k.columns, n, (*arrays, depth), b.work)]
-    a_row, a_step = (1, m) if ta else (depth, 1)
-    size = b.outputs[0].itemsize
-    if not tb and (m == 1 or depth <= 2):
-        strip = 4096 // size  # of a row: what is added to stays in the first-level cache
-        return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]
-    return [_matrices(b, m, n, depth, ta=ta, tb=tb)]
-
-
-def _matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool) -> Call:
-    """A `(m, depth)` times B `(depth, n)`, as they lie in memory or transposed."""
-    a_row, a_step = (1, m) if ta else (depth, 1)
-    b_step, b_column = (1, depth) if tb else (n, 1)
-    out: Any = b.outputs[0]
-    size = out.itemsize
-    width = 2 * (VECTOR_BYTES // size)
-    panels = -(-n // width)
-    blocks = -(-m // (BLOCK * TALL))
-    if panels < 4 * b.threads and m >= 4 * b.threads * TALL:
-        blocks = max(blocks, b.threads)
-    rows = -(-m // (blocks * TALL)) * TALL
-    if not tb and depth <= SHALLOW and out.nbytes > LARGE:
-        rows = TALL
-    units, rows = panels * -(-m // rows), min(m, rows)
-    packs = panels >= 8 and (depth >= 128 or not ta)
-    apart = b_column != 1 or rows > 8 * TALL
-    # Where few rows leave memory to wait for, panels that are not brought together read the same pages of B in turn.
-    stretch = DEPTH // size if apart or rows > 2 * TALL else PAGES
-    if tb and rows <= 8 * TALL:
-        stretch *= 4  # a panel's columns lie in memory as rows, and long ones come sooner
-    left, right = Own((rows + TALL) * stretch if packs else 0, out.dtype), Own(stretch * width, out.dtype)
-    sizes = (m, n, depth, a_row, a_step, b_step, b_column, rows, stretch, int(packs), int(apart))
-    return Call(kernels("dot").dot, units, (*b.inputs, out, left, right, _HERE, *sizes), b.work)
-
-
-# ---- Convolutions -------------------------------------------------------------------------------------------
+_INT = np.dtype(np.int64)
 
 
 def conv(b: Bound) -> list[Call]:
@@ -98,12 +49,27 @@ def conv_data(b: Bound) -> list[Call]:
     grids = [Grid(row, col) for row in data_axes(h, r, sh, dh, top) for col in cols]
     if _depthwise(b, c, k):
         return [_depthwise_product(b, grid) for grid in grids]
+    if spread := few.spread(b, grids):
+        return spread
     kg = k // _groups(b)
     return _products(b, grids, kg, c, (1, k, c * k, kg))  # the other way round
 
 
 def _groups(b: Bound) -> int:
     return b.params.get("groups", 1)
+
+
+def _lanes(b: Bound) -> int:
+    """Columns of a tile."""
+    lanes: int = 2 * (VECTOR_BYTES // b.outputs[0].itemsize)
+    return lanes
+
+
+def _joins(b: Bound) -> bool:
+    """Whether pixels may be taken together.  What one does not see is then times 0, which is no zero where it is not
+    finite.
+    """
+    return _groups(b) == 1 and b.math == "fast"
 
 
 def _depthwise(b: Bound, c: int, k: int) -> bool:
@@ -133,27 +99,37 @@ def _products(b: Bound, grids: list[Grid], rows: int, cols: int, steps: tuple[in
     """The calls for grids that share the weights' taps.  Panels have `rows`, which are summed over, and
     `cols`.
     """
-    wt = b.inputs[1]
-    (out,) = b.outputs
-    k = kernels("conv")
-    groups, lanes = _groups(b), 2 * (VECTOR_BYTES // out.itemsize)
-    panels = groups * -(-cols // lanes)
-    of_tap = panels * rows * lanes
-    window = b.shape(1)[1]
-    packed = Borrow(sum(grid.taps for grid in grids) * of_tap, out.dtype)
+    groups, lanes = _groups(b), 2 * (VECTOR_BYTES // b.outputs[0].itemsize)
+    taken = [
+        (grid, few.together(grid, cols, lanes) if groups == 1 and b.math == "fast" else 1) for grid in grids
+    ]
+    sizes = [
+        groups * -(-pixels * cols // lanes) * grid.together(pixels).taps * rows * lanes
+        for grid, pixels in taken
+    ]
+    packed = Borrow(sum(sizes), b.outputs[0].dtype)
     packs: list[Call] = []
     products: list[Call] = []
-    at = 0
-    for grid in grids:
+    for (grid, pixels), size, at in zip(taken, sizes, accumulate(sizes, initial=0), strict=False):
         if not grid.taps:
             products.append(_nothing(b, grid))
             continue
-        order = grid.order(window)
-        args = (wt, order, packed, at, rows, cols, *steps, groups)
-        packs.append(Call(k.pack, panels * grid.taps, args, grid.taps * of_tap * out.itemsize))
-        products.append(_product(b, grid, packed, at, (groups, rows, cols, panels)))
-        at += grid.taps * of_tap
+        packs.append(_pack(b, grid, pixels, (packed, at, rows, cols, steps), size))
+        panels = groups * -(-pixels * cols // lanes)
+        products.append(_product(b, grid.together(pixels), packed, at, (groups, rows, pixels * cols, panels)))
     return packs + products
+
+
+def _pack(b: Bound, grid: Grid, pixels: int, panels: tuple[Any, ...], size: int) -> Call:
+    """The weights as `size` numbers of panels `(memory, place in it, rows, cols, steps of the weights)`."""
+    packed, at, rows, cols, steps = panels
+    head = (b.inputs[1], grid.order(b.shape(1)[1]), packed, at, rows, cols)
+    work = size * packed.dtype.itemsize
+    if pixels > 1:
+        window = (len(grid.cols.taps), pixels, grid.cols.step)
+        return Call(kernels("few").pack, len(grid.rows.taps), (*head, steps[:3], window), work)
+    units = size // (rows * _lanes(b))
+    return Call(kernels("conv").pack, units, (*head, *steps, _groups(b)), work)
 
 
 def _target(b: Bound, grid: Grid) -> tuple[int, ...]:
@@ -172,7 +148,8 @@ def _source(b: Bound, grid: Grid) -> tuple[tuple[int, ...], tuple[int, ...], boo
     source, rows, cols = b.shape(0), grid.rows, grid.cols
     padded = not (rows.inside(source[1]) and cols.inside(source[2]))
     sizes = (rows.count, rows.step, rows.lead, rows.reach, cols.count, cols.step, cols.lead, cols.extent)
-    return source, (*sizes, int(padded)), padded
+    last = (cols.count - 1) * cols.step - cols.short  # where the last pixel reads, and where it is written
+    return source, (*sizes, int(padded), last, last * cols.stride // cols.step), padded
 
 
 def _product(b: Bound, grid: Grid, packed: Borrow, at: int, sizes: tuple[int, int, int, int]) -> Call:
@@ -222,28 +199,43 @@ def conv_weights(b: Bound) -> list[Call]:
     """
     if fewer := winograd.by_weights(b):
         return fewer
-    _, _, c, kk = b.out()
-    k = kernels("conv")
-    out: Any = b.outputs[0]
-    n, ho, wo, _ = b.shape(1)
+    _, _, c, k = b.out()
     grid = _forward_grid(b, b.out()[:2], b.shape(1))
-    groups = _groups(b)
-    if _depthwise(b, c, kk):
+    if _depthwise(b, c, k):
         return _depthwise_weights(b, grid)
-    if _pointwise(b, grid) and min(c, kk) >= WIDE:
-        return [_matrices(b, c, kk, n * ho * wo, ta=True, tb=False)]
+    if _pointwise(b, grid) and min(c, k) >= WIDE:
+        return [matrices(b, c, k, prod(b.shape(1)[:3]), ta=True, tb=False)]
+    pixels = few.together_by_weights(grid, c, k, _lanes(b)) if _joins(b) else 1
+    return _stretches(b, grid.together(pixels), pixels, grid.cols.step)
+
+
+def _stretches(b: Bound, grid: Grid, pixels: int, step: int) -> list[Call]:
+    """Stretches of the window's rows, of a grid whose pixels are so many together that look `step` apart."""
+    n, ho, wo = b.shape(1)[0], b.shape(1)[1], grid.cols.count
+    out, groups, lanes = b.outputs[0], _groups(b), _lanes(b)
+    c, k = b.out()[2], b.out()[3] * pixels
     source, layout, padded = _source(b, grid)
     taps, run = grid.stretches(grid.cols.extent if padded else source[2], source[3], groups)
-    lanes = 2 * (VECTOR_BYTES // out.itemsize)
-    units = groups * -(-(kk // groups) // lanes) * len(taps)
+    units = groups * -(-(k // groups) // lanes) * len(taps)
     parts = 1 if b.threads == 1 or b.work < WORTH or units >= 4 * b.threads else min(4 * b.threads, n * ho)
     joined = not padded and source[1:3] == (ho, wo) and grid.rows.step == grid.cols.step == 1
-    few = min(max(1, MULTIPLIED // wo), n * ho)
+    at_once = min(max(1, MULTIPLIED // wo), n * ho)
     row = grid.rows.step * source[2] * source[3] * out.itemsize
-    per = min(max(1, SEEN // (few * row)) * few, -(-n * ho // few) * few)
-    own = (_around(b, grid, per, padded), Own(per, _INT), Own(few * wo * lanes, out.dtype))
-    sizes = (groups, c, kk // groups, run, parts, per, few, int(joined))
-    return _in_parts(b, k, parts, units, lambda sums: (*b.inputs, sums, taps, *own, source, layout, sizes))
+    per = min(max(1, SEEN // (at_once * row)) * at_once, -(-n * ho // at_once) * at_once)
+    own = (_around(b, grid, per, padded), Own(per, _INT), Own(at_once * wo * lanes, out.dtype))
+    sizes = (groups, c, k // groups, run, parts, per, at_once, int(joined))
+
+    def args(sums: Any) -> tuple[Any, ...]:
+        return (*b.inputs, sums, taps, *own, source, layout, sizes)
+
+    if pixels == 1:
+        return _in_parts(b, kernels("conv"), parts, units, args)
+    partial = Borrow(parts * len(taps) * run * k, out.dtype)
+    into = (partial, out, b.out(), parts, pixels, step)
+    return [
+        Call(kernels("conv").by_weights, parts * units, args(partial), b.work),
+        Call(kernels("few").parted, b.out()[0], into, partial.nbytes),
+    ]
 
 
 def _pointwise(b: Bound, grid: Grid) -> bool:

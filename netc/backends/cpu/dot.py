@@ -1,0 +1,61 @@
+"""Which kernels do a matrix product, over which of its axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netc.backends.cpu.call import Bound, Call, Own
+from netc.backends.cpu.emit import kernels
+from netc.backends.cpu.target import TALL, VECTOR_BYTES
+
+DEPTH = 1024  # bytes of K that a matrix product takes at a time: a panel of 32 KiB
+PAGES = 32  # as many as a processor finds without looking them up, beside those that it writes
+BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in the second-level cache
+# A result that no cache holds, of few steps, is written row by row: panels of its columns would come back to each page.
+SHALLOW, LARGE = 64, 4 << 20
+_HERE = np.zeros(1, np.int64)  # the one place where the steps of a matrix product's tile begin
+
+
+def dot(b: Bound) -> list[Call]:
+    """Panels of columns by blocks of rows in parallel; stretches of memory where nothing is used twice."""
+    k = kernels("dot")
+    ta, tb = bool(b.params.get("ta")), bool(b.params.get("tb"))
+    m, n = b.out()
+    depth = b.shape(0)[0 if ta else 1]
+    arrays = (*b.inputs, *b.outputs)
+    if tb and m == 1:
+        return [Call(k.columns, n, (*arrays, depth), b.work)]
+    a_row, a_step = (1, m) if ta else (depth, 1)
+    size = b.outputs[0].itemsize
+    if not tb and (m == 1 or depth <= 2):
+        strip = 4096 // size  # of a row: what is added to stays in the first-level cache
+        return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]
+    return [matrices(b, m, n, depth, ta=ta, tb=tb)]
+
+
+def matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool) -> Call:
+    """A `(m, depth)` times B `(depth, n)`, as they lie in memory or transposed."""
+    a_row, a_step = (1, m) if ta else (depth, 1)
+    b_step, b_column = (1, depth) if tb else (n, 1)
+    out: Any = b.outputs[0]
+    size = out.itemsize
+    width = 2 * (VECTOR_BYTES // size)
+    panels = -(-n // width)
+    blocks = -(-m // (BLOCK * TALL))
+    if panels < 4 * b.threads and m >= 4 * b.threads * TALL:
+        blocks = max(blocks, b.threads)
+    rows = -(-m // (blocks * TALL)) * TALL
+    if not tb and depth <= SHALLOW and out.nbytes > LARGE:
+        rows = TALL
+    units, rows = panels * -(-m // rows), min(m, rows)
+    packs = panels >= 8 and (depth >= 128 or not ta)
+    apart = b_column != 1 or rows > 8 * TALL
+    # Where few rows leave memory to wait for, panels that are not brought together read the same pages of B in turn.
+    stretch = DEPTH // size if apart or rows > 2 * TALL else PAGES
+    if tb and rows <= 8 * TALL:
+        stretch *= 4  # a panel's columns lie in memory as rows, and long ones come sooner
+    left, right = Own((rows + TALL) * stretch if packs else 0, out.dtype), Own(stretch * width, out.dtype)
+    sizes = (m, n, depth, a_row, a_step, b_step, b_column, rows, stretch, int(packs), int(apart))
+    return Call(kernels("dot").dot, units, (*b.inputs, out, left, right, _HERE, *sizes), b.work)
