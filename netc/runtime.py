@@ -10,13 +10,14 @@ Two programs over the same parameters share them: `compile_program(evaluation, b
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netc.backends import Ready
 from netc.ir.program import Input, Program
 from netc.ops.primitive import Value
 from netc.plan import PERSISTENT, Plan, plan
@@ -33,6 +34,7 @@ def compile_program(
     threads: int | None = None,
     buffers: Mapping[str, Array] | None = None,
     math: Math = "fast",
+    stay: bool = False,
 ) -> Executable:
     """Plans the program, binds its buffers and compiles its kernels.
 
@@ -40,12 +42,14 @@ def compile_program(
     copied; names that the program lacks are passed over, so a training program's buffers serve an evaluation.
     Others start at zero.  `threads` is how many a large kernel may use: `NETC_NUM_THREADS`, or every usable
     core.  `math="strict"` keeps a backend from algorithms that round more than sums in plain order do.
+    Where weights and states `stay`, what kernels make of them is made by `prepare` and not by each run: it is to be
+    called before the first one, and when they have changed.
     Raises ValueError where an array given does not fit.
     """
     the_plan = plan(program)
     arrays = _arrays(program, the_plan, buffers or {})
     bind = import_module(f"netc.backends.{backend}").bind  # only the chosen backend is imported
-    return Executable(program, the_plan, arrays, bind(program, arrays, threads, math), math)
+    return Executable(program, the_plan, arrays, bind(program, arrays, threads, math, stay), math)
 
 
 def aligned(nbytes: int) -> Array:
@@ -95,7 +99,7 @@ class Executable:
         program: Program,
         the_plan: Plan,
         arrays: Mapping[Value, Array],
-        run: Callable[[], None],
+        ready: Ready,
         math: Math,
     ) -> None:
         self.program = program
@@ -106,7 +110,7 @@ class Executable:
         fed = [i for i in program.inputs if i.role not in PERSISTENT]
         self._fed = {i.name: arrays[i.value] for i in fed}
         self._copies = [(arrays[old], arrays[new]) for old, new in the_plan.copies]
-        self._run = run
+        self._ready = ready
         self._lock = threading.Lock()
         if "seed" in self._fed:
             self._fed["seed"][...] = 1  # dL/dL
@@ -123,6 +127,11 @@ class Executable:
         """The buffers that stay between runs, by name."""
         return {i.name: self[i.name] for i in self.program.by_role(*PERSISTENT)}
 
+    def prepare(self) -> None:
+        """Brings up to date what kernels make of weights that stay."""
+        with self._lock:
+            self._ready.prepare()
+
     def run(self, feeds: Mapping[str, Array | float]) -> dict[str, Array]:
         """Runs once.  `feeds` gives every input that does not stay (only `seed` is 1 by itself) and is
         copied.
@@ -138,7 +147,7 @@ class Executable:
         with self._lock:
             for name, value in ready.items():
                 self._fed[name][...] = value
-            self._run()
+            self._ready.run()
             # before the copies: an output may be the old value of what they replace
             results: dict[str, Array] = {
                 name: self.arrays[v].copy() for name, v in self.program.outputs.items()

@@ -341,10 +341,15 @@ def cast(x: Any, dtype: str) -> Any:
     return x if x.dtype.kind == "i" else x.astype({"f32": np.float32, "f64": np.float64}[dtype])
 
 
-def program(app: Application, dtype: Any) -> Program:
+def program(app: Application, dtype: Any, stay: bool = False) -> Program:
+    """The application alone; its second operand is a weight if weights `stay`."""
     b = Builder(dtype=dtype)
     inputs = [
-        b.input(f"x{i}", TensorType(x.shape, "int" if x.dtype.kind == "i" else dtype), "data")
+        b.input(
+            f"x{i}",
+            TensorType(x.shape, "int" if x.dtype.kind == "i" else dtype),
+            "frozen" if stay and i == 1 else "data",
+        )
         for i, x in enumerate(app.operands)
     ]
     params = app.params | ({"dtype": dtype} if app.op in (ops.dropout_mask, ops.fill, ops.vector) else {})
@@ -353,7 +358,10 @@ def program(app: Application, dtype: Any) -> Program:
     return b.finish()
 
 
-def run(app: Application, backend: Any, dtype: str, threads: int = 1) -> list[Any]:
-    exe = compile_program(program(app, dtype), backend, threads)
+def run(app: Application, backend: Any, dtype: str, threads: int = 1, stay: bool = False) -> list[Any]:
+    exe = compile_program(program(app, dtype, stay), backend, threads, stay=stay)
     feeds = {f"x{i}": cast(x, dtype) for i, x in enumerate(app.operands)}
+    if stay:
+        exe["x1"][...] = feeds.pop("x1")
+        exe.prepare()
     return list(exe.run(feeds).values())

@@ -93,9 +93,9 @@ class Predictor:
                 first = draw(i, self.spec.init, self.spec.seed)
                 self.buffers[i.name] = np.ascontiguousarray(first, NUMPY_NAME[self.dtype])
 
-    def _compiled(self, program: Program) -> Executable:
+    def _compiled(self, program: Program, *, stay: bool = False) -> Executable:
         buffers = self.buffers | self._prepared
-        return compile_program(program, self.backend, self.threads, buffers, self.math)
+        return compile_program(program, self.backend, self.threads, buffers, self.math, stay)
 
     def engine(self, kind: Fixed, batch: int) -> Executable:
         """The program of a kind at a batch size, compiled when it is first wanted and prepared for the weights."""
@@ -114,7 +114,7 @@ class Predictor:
         }
         prepare, infer = folded(make[kind]())
         prepared = tuple(i.name for i in infer.by_role("prepared"))
-        compiled = self._compiled(infer)
+        compiled = self._compiled(infer, stay=True)
         self._prepared |= {name: compiled[name] for name in prepared}
         engine = _Engine(compiled, self._compiled(prepare) if prepared else None, prepared)
         self._engines[kind, batch] = engine
@@ -126,6 +126,7 @@ class Predictor:
         if engine.prepare and any(self._fresh.get(name) != version for name in engine.prepared):
             engine.prepare.run({})
             self._fresh |= dict.fromkeys(engine.prepared, version)
+        engine.infer.prepare()
         engine.version = version
 
     def weights(self) -> dict[str, Array]:

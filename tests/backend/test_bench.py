@@ -50,7 +50,7 @@ def test_a_timed_walk_does_what_a_walk_does(threads: int, monkeypatch: pytest.Mo
         Call(k.turned, SIZE, (x, y, (2, 2)), 0),
         Call(k.count, 1, (y, 1.0), 0),
     ]
-    lines = Table(calls, np.empty(0, np.uint8), threads)
+    lines = Table(calls, threads)
     begun = perf_counter()
     seconds = lines.timed()
     whole = perf_counter() - begun

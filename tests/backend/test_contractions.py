@@ -39,6 +39,8 @@ def numbers(seed: int, *shape: int) -> Any:
 def near(app: Application, dtype: str, threads: int = 1) -> None:
     rounded = replace(app, operands=tuple(cast(x, dtype) for x in app.operands))
     (got,) = run(rounded, "cpu", dtype, threads)
+    if app.op in (ops.conv, ops.conv_data):  # weights that stay are packed once, and used alike
+        np.testing.assert_array_equal(run(rounded, "cpu", dtype, threads, stay=True)[0], got)
     wide = replace(rounded, operands=tuple(cast(x, "f64") for x in rounded.operands))
     (exact,) = run(wide, "numpy", "f64")
     (size,) = run(replace(wide, operands=tuple(np.abs(x) for x in wide.operands)), "numpy", "f64")

@@ -55,7 +55,7 @@ SIZE = 1003
 def tables(calls: list[Call], threads: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     monkeypatch.setattr(table, "WORTH", 0)
     monkeypatch.setattr(table, "WAKING", 0)
-    return Table(calls, np.empty(0, np.uint8), threads).run
+    return Table(calls, threads).run
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
@@ -109,7 +109,7 @@ def test_where_memory_of_a_threads_own_lies(monkeypatch: pytest.MonkeyPatch) -> 
     """On cache lines of its own; a thread has as much as the greediest call wants, and calls use the same."""
     k = load("driver_test", SOURCE)
     own = [Own(size, np.dtype(np.float64)) for size in (1, 9, 0, 8)]
-    lines = table.Table([Call(k.note, 2, (a, b), 0) for a, b in (own[:2], own[2:])], np.empty(0, np.uint8), 1)
+    lines = table.Table([Call(k.note, 2, (a, b), 0) for a, b in (own[:2], own[2:])], 1)
     places: list[list[int]] = []
     for args in lines._args:
         assert all(isinstance(a, PerThread) and a.stride == 3 * 64 for a in args)

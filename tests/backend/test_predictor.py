@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from netc.graph.model import Graph
-from netc.loading import load_file
+from netc.loading import load_file, load_text
 from netc.lower import inference
 from netc.runtime import compile_program
 from netc.train.predictor import Predictor
@@ -73,3 +73,22 @@ def test_specs_with_norms(spec: str, name: str) -> None:
     error = apart(folded.run(x), wanted)
     assert error <= SINGLE
     assert error <= MORE * apart(unfolded, wanted)
+
+
+def test_weights_are_packed_when_they_change() -> None:
+    """What kernels make of weights is made again for new ones, and only then."""
+    text = """net A {
+  input x: [N, 3, 12, 12]
+  y = x -> conv(32, 3, pad=half) -> relu -> conv(40, 3, pad=half) -> conv(8, 5, stride=2) -> flatten -> dense(4)
+  output y
+}"""
+    graph = load_text(text, "a.net").must_be_right().nets["A"].graph
+    model = Predictor(graph, default_spec(graph))
+    x = np.random.default_rng(1).standard_normal((2, 3, 12, 12), np.float32)
+    first = model.predict(x)
+    np.testing.assert_array_equal(model.predict(x), first)
+    model.set_weights({name: 2 * w for name, w in model.weights().items()})
+    changed = model.predict(x)
+    model.set_weights({name: w / 2 for name, w in model.weights().items()})
+    np.testing.assert_array_equal(model.predict(x), first)
+    assert np.abs(changed - first).max() > np.abs(first).max()

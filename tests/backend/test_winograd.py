@@ -59,7 +59,7 @@ def always(m: int | None, patch: pytest.MonkeyPatch, kept: bool = False) -> None
     """Tiles of m × m whatever the cost model says, or none."""
     patch.setattr(winograd, "keeps_inputs", lambda *_: kept)
     patch.setattr(winograd, "_DEEP", 32)  # so that few channels take several stretches
-    patch.setattr(winograd, "fastest", lambda _: m)
+    patch.setattr(winograd, "fastest", lambda *_: m)
     patch.setattr(winograd, "pays", lambda _: m is not None)
 
 
@@ -93,7 +93,11 @@ def test_any_size_is_numpy(name: str, m: int, kept: bool, monkeypatch: pytest.Mo
     def drawn(data: st.DataObject) -> None:
         app = convolution(data.draw, name)
         assert "winograd" in kernels_of(app)
-        assert error(app, data.draw(st.integers(1, 3))) <= FACTOR[m]
+        threads = data.draw(st.integers(1, 3))
+        assert error(app, threads) <= FACTOR[m]
+        if name != "conv_weights":
+            once, prepared = (run(app, "cpu", "f32", threads, stay)[0] for stay in (False, True))
+            np.testing.assert_array_equal(prepared, once)
 
     drawn()
 
@@ -217,9 +221,9 @@ def test_math_of_the_commands(tmp_path: Path, netc: Command, monkeypatch: pytest
     seen: list[str] = []
     bind = cpu.bind
 
-    def noted(program: Any, arrays: Any, threads: Any = None, math: Any = None) -> Any:
+    def noted(program: Any, arrays: Any, threads: Any, math: Any, stay: bool) -> Any:
         seen.append(math)
-        return bind(program, arrays, threads, math)
+        return bind(program, arrays, threads, math, stay)
 
     monkeypatch.setattr(cpu, "bind", noted)
     train = ["train", "digits", "--set", "train.epochs=1", "--out"]

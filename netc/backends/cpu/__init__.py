@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from netc.backends import Ready
 from netc.backends.cpu import conv, dot, loops, norms, sampling, simple
-from netc.backends.cpu.call import Borrow, Bound, Call, Lowering
-from netc.backends.cpu.table import Table, lines_of
+from netc.backends.cpu.call import Bound, Call, Lowering, lent
+from netc.backends.cpu.table import Table
 from netc.backends.cpu.threads import default_threads
+from netc.ir.constant import KEPT
 from netc.ir.program import Equation, Program
 from netc.ops import fused
 from netc.ops.primitive import Primitive, Value
@@ -43,17 +45,30 @@ def lowering(op: Primitive) -> Lowering:
 
 
 def bind(
-    program: Program, arrays: Mapping[Value, Any], threads: int | None = None, math: Math = "fast"
-) -> Callable[[], None]:
-    """What runs the program once; everything is compiled when this returns."""
-    return _table(program, arrays, threads, math)[0].run
+    program: Program,
+    arrays: Mapping[Value, Any],
+    threads: int | None = None,
+    math: Math = "fast",
+    stay: bool = False,
+) -> Ready:
+    """What runs the program once, and what brings weights that `stay` together as kernels read them; everything is
+    compiled when this returns.
+    """
+    threads = default_threads() if threads is None else threads
+    calls = [
+        c for _, c in _numbered_calls(program, arrays, threads, math, _staying(program) if stay else set())
+    ]
+    early, always = (Table([c for c in calls if c.early is when], threads) for when in (True, False))
+    return Ready(always.run, early.run)
 
 
 def bind_timed(
     program: Program, arrays: Mapping[Value, Any], threads: int | None = None, math: Math = "fast"
 ) -> Callable[[], list[float]]:
     """What runs the program once and tells the seconds of each equation; views take none."""
-    table, places = _table(program, arrays, threads, math)
+    threads = default_threads() if threads is None else threads
+    places, calls = zip(*_numbered_calls(program, arrays, threads, math, set()), strict=True)
+    table = Table(calls, threads)
 
     def run() -> list[float]:
         seconds = [0.0] * len(program.equations)
@@ -64,19 +79,28 @@ def bind_timed(
     return run
 
 
-def _table(
-    program: Program, arrays: Mapping[Value, Any], threads: int | None, math: Math
-) -> tuple[Table, tuple[int, ...]]:
-    """The table of a program, and which equation each of its lines belongs to."""
-    threads = default_threads() if threads is None else threads
+def _numbered_calls(
+    program: Program, arrays: Mapping[Value, Any], threads: int, math: Math, staying: set[Value]
+) -> list[tuple[int, Call]]:
+    """The calls of a program, each with the number of its equation."""
     flat = {v: a.reshape(-1) for v, a in arrays.items()}
-    numbered = [(at, eq) for at, eq in enumerate(program.equations) if not eq.op.view]
-    calls = [(at, c) for at, eq in numbered for c in _calls(eq, flat, threads, math)]
-    wanted = [a.nbytes for _, c in calls for a in c.args if isinstance(a, Borrow)]
-    table = Table([c for _, c in calls], lines_of(max(wanted, default=0)), threads)
-    return table, tuple(at for at, _ in calls)
+    numbers = [at for at, eq in enumerate(program.equations) if not eq.op.view]
+    calls = lent([_calls(program.equations[at], flat, threads, math, staying) for at in numbers])
+    return [(at, c) for at, of_one in zip(numbers, calls, strict=True) for c in of_one]
 
 
-def _calls(eq: Equation, flat: Mapping[Value, Any], threads: int, math: Math) -> list[Call]:
-    bound = Bound(eq, tuple(flat[v] for v in eq.inputs), tuple(flat[v] for v in eq.outputs), threads, math)
-    return lowering(eq.op)(bound)
+def _calls(
+    eq: Equation, flat: Mapping[Value, Any], threads: int, math: Math, staying: set[Value]
+) -> list[Call]:
+    arrays = tuple(flat[v] for v in eq.inputs), tuple(flat[v] for v in eq.outputs)
+    return lowering(eq.op)(Bound(eq, *arrays, threads, math, tuple(v in staying for v in eq.inputs)))
+
+
+def _staying(program: Program) -> set[Value]:
+    """The weights that no run changes, also under other shapes."""
+    changed = {old for old, _ in program.updates}
+    found = {i.value for i in program.by_role(*KEPT, "prepared") if i.value not in changed}
+    for eq in program.equations:
+        if eq.op.view and eq.inputs[0] in found:
+            found.update(eq.outputs)
+    return found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any, ClassVar, Final
+
+import numpy as np
 
 from netc.backends.cpu.emit import Kernel
 from netc.ir.program import Equation
@@ -15,20 +18,21 @@ from netc.types import Math
 @dataclass(frozen=True, slots=True)
 class Call:
     """`kernel(lo, hi, *args)` for 0 <= lo < hi <= extent.  `work` counts operations or bytes, whichever is
-    more.
+    more.  What is `early` follows from weights that stay, and is done when these have changed.
     """
 
     kernel: Kernel
     extent: int
     args: tuple[Any, ...]
     work: int
+    early: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Borrow:
-    """Stands among a call's arguments for `size` numbers of memory, the equation's own while it runs.
+    """Stands among the arguments of an equation's calls for `size` numbers of memory, its own while it runs.
 
-    All equations of a program are lent the same memory.  One equation borrows one array.
+    All equations of a program are lent the same memory (`lent`).
     """
 
     size: int
@@ -38,9 +42,9 @@ class Borrow:
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 
-    def of(self, memory: Any) -> Any:
-        """The array, at the start of `memory` (bytes)."""
-        return memory[: self.nbytes].view(self.dtype)
+    def of(self, memory: Any, at: int) -> Any:
+        """The array, from byte `at` of `memory` on."""
+        return memory[at : at + self.nbytes].view(self.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Bound:
     """An equation with the arrays of its operands and results, flat and contiguous.
 
     Where `math` is strict, sums of products are computed as they are defined, by no algorithm that rounds more.
+    `stay` tells of each operand whether it is a weight that no run changes.
     """
 
     eq: Equation
@@ -72,6 +77,17 @@ class Bound:
     outputs: tuple[Any, ...]
     threads: int
     math: Math = "fast"
+    stay: tuple[bool, ...] = ()
+
+    @property
+    def weights_stay(self) -> bool:
+        """Whether the second operand does."""
+        return self.stay[1:2] == (True,)
+
+    def of_weights(self, size: int) -> Any:
+        """Memory for so many numbers that an `early` call makes of the weights: it stays where they do."""
+        dtype = self.outputs[0].dtype
+        return lines_of(size * dtype.itemsize).view(dtype) if self.weights_stay else Borrow(size, dtype)
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -95,3 +111,34 @@ class Bound:
 
 
 Lowering = Callable[[Bound], list[Call]]
+
+LINE_BYTES: Final = 64  # of the cache
+
+
+def lines(nbytes: int) -> int:
+    """So many bytes as whole cache lines."""
+    return -(-nbytes // LINE_BYTES) * LINE_BYTES
+
+
+def lines_of(nbytes: int) -> Any:
+    """So many bytes of memory, the first on a cache line: vectors that lie across two lines cost twice."""
+    memory = np.empty(nbytes + LINE_BYTES, np.uint8)
+    return memory[-memory.ctypes.data % LINE_BYTES :][:nbytes]
+
+
+def lent(equations: Sequence[Sequence[Call]]) -> list[list[Call]]:
+    """The calls of all equations with memory in the place of what they borrow."""
+    borrowed = [
+        dict.fromkeys(a for c in calls for a in c.args if isinstance(a, Borrow)) for calls in equations
+    ]
+    sizes = [[lines(b.nbytes) for b in borrows] for borrows in borrowed]
+    memory = lines_of(max(map(sum, sizes), default=0))
+    arrays = {
+        b: b.of(memory, at)
+        for borrows, taken in zip(borrowed, sizes, strict=True)
+        for b, at in zip(borrows, accumulate(taken, initial=0), strict=False)
+    }
+    return [
+        [replace(c, args=tuple(arrays[a] if isinstance(a, Borrow) else a for a in c.args)) for c in calls]
+        for calls in equations
+    ]

@@ -107,7 +107,7 @@ def _products(b: Bound, grids: list[Grid], rows: int, cols: int, steps: tuple[in
         groups * -(-pixels * cols // lanes) * grid.together(pixels).taps * rows * lanes
         for grid, pixels in taken
     ]
-    packed = Borrow(sum(sizes), b.outputs[0].dtype)
+    packed = b.of_weights(sum(sizes))
     packs: list[Call] = []
     products: list[Call] = []
     for (grid, pixels), size, at in zip(taken, sizes, accumulate(sizes, initial=0), strict=False):
@@ -127,9 +127,11 @@ def _pack(b: Bound, grid: Grid, pixels: int, panels: tuple[Any, ...], size: int)
     work = size * packed.dtype.itemsize
     if pixels > 1:
         window = (len(grid.cols.taps), pixels, grid.cols.step)
-        return Call(kernels("few").pack, len(grid.rows.taps), (*head, steps[:3], window), work)
+        return Call(
+            kernels("few").pack, len(grid.rows.taps), (*head, steps[:3], window), work, b.weights_stay
+        )
     units = size // (rows * _lanes(b))
-    return Call(kernels("conv").pack, units, (*head, *steps, _groups(b)), work)
+    return Call(kernels("conv").pack, units, (*head, *steps, _groups(b)), work, b.weights_stay)
 
 
 def _target(b: Bound, grid: Grid) -> tuple[int, ...]:
@@ -152,7 +154,7 @@ def _source(b: Bound, grid: Grid) -> tuple[tuple[int, ...], tuple[int, ...], boo
     return source, (*sizes, int(padded), last, last * cols.stride // cols.step), padded
 
 
-def _product(b: Bound, grid: Grid, packed: Borrow, at: int, sizes: tuple[int, int, int, int]) -> Call:
+def _product(b: Bound, grid: Grid, packed: Any, at: int, sizes: tuple[int, int, int, int]) -> Call:
     groups, rows, cols, panels = sizes
     source, layout, padded = _source(b, grid)
     taps, run = grid.stretches(grid.cols.extent if padded else source[2], source[3], groups)

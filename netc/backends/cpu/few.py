@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from netc.backends.cpu.call import Borrow, Bound, Call, Own
+from netc.backends.cpu.call import Bound, Call, Own
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid
 from netc.backends.cpu.target import SHORT, VECTOR_BYTES
@@ -75,7 +75,7 @@ def spread(b: Bound, grids: list[Grid]) -> list[Call]:
     )
     if ho * wo * r * wide // lanes * (k + _ADDED) >= gathered:
         return []
-    panels = Borrow(r * k * wide, out.dtype)
-    pack = Call(kernels("few").turn, r, (b.inputs[1], panels, b.shape(1)), panels.nbytes)
+    panels = b.of_weights(r * k * wide)
+    pack = Call(kernels("few").turn, r, (b.inputs[1], panels, b.shape(1)), panels.nbytes, b.weights_stay)
     args = (b.inputs[0], panels, out, *own, source, target, (r, s, down, across), (sh, sw), (top, left))
     return [pack, Call(kernels("few").spread, n, args, b.work)]

@@ -5,18 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from netc.backends.cpu.ahead import compile_ahead
-from netc.backends.cpu.call import Borrow, Call, Own
+from netc.backends.cpu.call import Call, Own, lines, lines_of
 from netc.backends.cpu.driver import LINE, SHARED, WAIT, PerThread, loaded, trampolines, words_of
 from netc.backends.cpu.emit import Kernel
 from netc.backends.cpu.store import Kind, kinds, load_what_it_calls, machine_code
 from netc.backends.cpu.threads import WAKING, WORTH, run
 
-LINE_BYTES: Final = 64  # of the cache
 _addresses: dict[tuple[Kernel, tuple[Kind, ...]], int] = {}
 _lock = threading.Lock()
 
@@ -24,8 +23,8 @@ _lock = threading.Lock()
 class Table:
     """One line for each call, with all that its lines point at.  Everything is compiled when it is made."""
 
-    def __init__(self, calls: Sequence[Call], scratch: Any, threads: int) -> None:
-        args = [tuple(a.of(scratch) if isinstance(a, Borrow) else a for a in c.args) for c in calls]
+    def __init__(self, calls: Sequence[Call], threads: int) -> None:
+        args = [c.args for c in calls]
         wanted = [(c.kernel, kinds((0, c.extent, *a))) for c, a in zip(calls, args, strict=True)]
         compile_ahead([w for w in wanted if w not in _addresses])
         entries = [_address(*w) for w in wanted]
@@ -59,7 +58,7 @@ def _with_own(calls: Sequence[tuple[Any, ...]], threads: int) -> list[tuple[Any,
 
     It is only spoken for; a page of it is there when a kernel first writes to it.
     """
-    own = [[_lines(a.nbytes) if isinstance(a, Own) else 0 for a in args] for args in calls]
+    own = [[lines(a.nbytes) if isinstance(a, Own) else 0 for a in args] for args in calls]
     stride = max(map(sum, own), default=0)
     memory = lines_of(threads * stride)
     return [
@@ -71,20 +70,9 @@ def _with_own(calls: Sequence[tuple[Any, ...]], threads: int) -> list[tuple[Any,
     ]
 
 
-def _lines(nbytes: int) -> int:
-    """So many bytes as whole cache lines."""
-    return -(-nbytes // LINE_BYTES) * LINE_BYTES
-
-
-def lines_of(nbytes: int) -> Any:
-    """So many bytes of memory, the first on a cache line: vectors that lie across two lines cost twice."""
-    memory = np.empty(nbytes + LINE_BYTES, np.uint8)
-    return memory[-memory.ctypes.data % LINE_BYTES :][:nbytes]
-
-
 def do(kernel: Kernel, extent: int, *args: Any) -> None:
     """One kernel, at once, on this thread."""
-    Table([Call(kernel, extent, args, 0)], np.empty(0, np.uint8), 1).run()
+    Table([Call(kernel, extent, args, 0)], 1).run()
 
 
 def _address(kernel: Kernel, signature: tuple[Kind, ...]) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from netc.backends.cpu.blocks import LANES, POINTS, TAPS_DEPTH, WIDTH
 from netc.backends.cpu.call import Borrow, Bound, Call
@@ -17,6 +19,7 @@ _INPUT: Final = 10
 _OUTPUT: Final = 10
 _WEIGHT: Final = 20
 _KEPT_WEIGHT: Final = 40
+_STAYING_WEIGHT: Final = 20  # is read
 # Tiles that one pass takes, by their size, multiples of what a register tile takes at once, and output channels: what
 # they need stays in the second-level cache.
 _TILES: Final = {4: 42, 2: 84}
@@ -85,13 +88,13 @@ def _applies(b: Bound, weights: tuple[int, ...]) -> bool:
 
 
 def _calls(b: Bound, s: Sizes) -> list[Call]:
-    m = fastest(s)
+    m = fastest(s, b.weights_stay)
     if not m:
         return []
     return _by_panels(b, s, m) if keeps_inputs(s, m) else _by_tiles(b, s, m)
 
 
-def fastest(s: Sizes) -> int | None:
+def fastest(s: Sizes, stay: bool = False) -> int | None:
     """The size of the tiles for which least is to be done; None where the direct kernel does less.
 
     >>> fastest(Sizes(8, 56, 56, 64, 56, 56, 64, 1, 1, False))
@@ -100,13 +103,13 @@ def fastest(s: Sizes) -> int | None:
     True
     """
     direct = 9 * prod((s.n, s.ho, s.wo, s.c, s.k))
-    costs = {m: _cost(s, m) for m in (4, 2)}
+    costs = {m: _cost(s, m, stay) for m in (4, 2)}
     best = min(costs, key=lambda m: costs[m])
     return best if costs[best] < direct else None
 
 
-def _cost(s: Sizes, m: int) -> int:
-    tiles, weight = s.tiles(m), _WEIGHT if keeps_inputs(s, m) else _KEPT_WEIGHT
+def _cost(s: Sizes, m: int, stay: bool) -> int:
+    tiles, weight = s.tiles(m), _STAYING_WEIGHT if stay else _WEIGHT if keeps_inputs(s, m) else _KEPT_WEIGHT
     products = tiles * s.c * s.k
     return (m + 2) ** 2 * (products + tiles * (_INPUT * s.c + _OUTPUT * s.k) + weight * s.c * s.k)
 
@@ -122,10 +125,12 @@ def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
     lanes, edge, tiles = LANES, m + 2, s.tiles(m)
     points = edge * edge
     parts = b.threads if b.work >= WORTH else 1
-    deep = min(_DEEP, s.c)
+    deep = s.c if b.weights_stay else min(_DEEP, s.c)
+    us, before = _transformed(b, s, m) if b.weights_stay else (np.empty(0, b.outputs[0].dtype), [])
     v_row = -(-s.c // lanes) * lanes + lanes
     v_apart, p_apart = tiles * v_row + lanes, tiles * WIDTH + lanes
-    own = points * (deep * WIDTH + lanes + p_apart) + max((points + 1) * WIDTH, 9 * TAPS_DEPTH * WIDTH)
+    panel = 0 if b.weights_stay else deep * WIDTH + lanes
+    own = points * (panel + p_apart) + max((points + 1) * WIDTH, 9 * TAPS_DEPTH * WIDTH)
     scratch = max(own, (points + 1) * v_row)
     v = points * v_apart
     memory = Borrow(v + parts * scratch, b.outputs[0].dtype)
@@ -135,7 +140,11 @@ def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
     into = Call(k.inputs, parts, (read, memory, edge, g, places), 4 * v)
     places = (parts, deep, v_row, v_apart, p_apart, v, scratch)
     panels = k.panels4 if m == 4 else k.panels2
-    return [into, Call(panels, parts, (weights, memory, *b.outputs, g, int(s.turned), places), b.work)]
+    return [
+        *before,
+        into,
+        Call(panels, parts, (weights, us, memory, *b.outputs, g, int(s.turned), places), b.work),
+    ]
 
 
 def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
@@ -150,17 +159,24 @@ def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
     # Rows and points are a vector further apart than they need be: powers of two would share lines of the cache.
     v_row = channels + lanes
     v_apart, p_apart = at_once * v_row + lanes, at_once * wide + lanes
-    u = points * -(-s.k // WIDTH) * (s.c + 1) * WIDTH
-    scratch = max(points * (v_apart + p_apart) + (points + 1) * max(channels, wide), 9 * TAPS_DEPTH * WIDTH)
-    memory = Borrow(u + parts * scratch, b.outputs[0].dtype)
+    us, before = _transformed(b, s, m)
+    scratch = points * (v_apart + p_apart) + (points + 1) * max(channels, wide)
+    memory = Borrow(parts * scratch, b.outputs[0].dtype)
     g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
-    places = (parts, at_once, wide, v_row, v_apart, p_apart, u, scratch)
-    read, weights = b.inputs
+    places = (parts, at_once, wide, v_row, v_apart, p_apart, scratch)
+    forward = k.forward4 if m == 4 else k.forward2
+    return [*before, Call(forward, parts, (b.inputs[0], us, memory, *b.outputs, g, places), b.work)]
+
+
+def _transformed(b: Bound, s: Sizes, m: int) -> tuple[Any, list[Call]]:
+    """Memory for all weights' transforms, and the call that makes them."""
+    edge, parts = m + 2, b.threads if b.work >= WORTH else 1
+    us = b.of_weights(edge * edge * -(-s.k // WIDTH) * (s.c + 1) * WIDTH)
+    scratch = 9 * TAPS_DEPTH * WIDTH
+    memory = Borrow(parts * scratch, b.outputs[0].dtype)
     c_k = (s.k, s.c, 1) if s.turned else (s.c, s.k, 0)
-    return [
-        Call(k.weights, parts, (weights, memory, c_k, edge, parts, u, scratch), 4 * u),
-        Call(k.forward4 if m == 4 else k.forward2, parts, (read, memory, *b.outputs, g, places), b.work),
-    ]
+    args = (b.inputs[1], us, memory, c_k, edge, parts, scratch)
+    return us, [Call(kernels("winograd").weights, parts, args, us.nbytes, b.weights_stay)]
 
 
 def pays(s: Sizes) -> bool:

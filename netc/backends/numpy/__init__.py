@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.backends import Ready
 from netc.ir.program import Equation, Program
 from netc.ops.primitive import Value
 from netc.types import Math
@@ -15,17 +16,21 @@ Step = Callable[[], None]
 
 
 def bind(
-    program: Program, arrays: Mapping[Value, Any], threads: int | None = None, math: Math = "fast"
-) -> Step:
-    """What runs the program once, one equation after the other; `threads` and `math` are not used."""
-    del threads, math
+    program: Program,
+    arrays: Mapping[Value, Any],
+    threads: int | None = None,
+    math: Math = "fast",
+    stay: bool = False,
+) -> Ready:
+    """What runs the program once, one equation after the other, and prepares nothing."""
+    del threads, math, stay
     all_steps = steps(program, arrays)
 
     def run() -> None:
         for step in all_steps:
             step()
 
-    return run
+    return Ready(run, lambda: None)
 
 
 def steps(program: Program, arrays: Mapping[Value, Any]) -> list[Step]:

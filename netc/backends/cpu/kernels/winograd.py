@@ -45,15 +45,15 @@ def _taps(wt, c0, rows, k0, columns, g, out, at):
 
 
 @helper
-def _panel(wt, panel, d0, rows, g, edge, memory, taps, u, apart):
-    """Rows from d0 on of a panel of U, to `u` in memory; what lies past the last column too, which is never read."""
+def _panel(wt, panel, d0, rows, g, edge, memory, taps, out, u, apart):
+    """Rows from d0 on of a panel of U, to `u` in out; what lies past the last column too, which is never read."""
     c, k, turned = g
     left = (c if turned else k) - panel * WIDTH
     _taps(wt, d0, rows, panel * WIDTH, min(WIDTH, left), g, memory, taps)
-    start, step = address(memory), TAPS_DEPTH * WIDTH * 4
+    step = TAPS_DEPTH * WIDTH * 4
     for t in range(0, rows * WIDTH, LANES):
-        x = (start + (taps + t) * 4, 3 * step, step, ALL, 0)
-        y = (start + (u + t) * 4, edge * apart * 4, apart * 4, ALL, 0)
+        x = (address(memory) + (taps + t) * 4, 3 * step, step, ALL, 0)
+        y = (address(out) + (u + t) * 4, edge * apart * 4, apart * 4, ALL, 0)
         if edge == 6:
             _weights4(x, y)
         else:
@@ -61,37 +61,37 @@ def _panel(wt, panel, d0, rows, g, edge, memory, taps, u, apart):
 
 
 @kernel
-def weights(lo, hi, wt, memory, g, edge, parts, scratch_at, scratch):
+def weights(lo, hi, wt, us, memory, g, edge, parts, scratch):
     """Parts lo..hi of U, from weights `(3, 3, C, K)`.  `g`: C, K, and whether U is that of the gradient by data."""
     c, k, turned = g
     depth, columns = (k, c) if turned else (c, k)
     stretches, apart = (depth + TAPS_DEPTH - 1) // TAPS_DEPTH, (depth + 1) * WIDTH
     panels = (columns + WIDTH - 1) // WIDTH
     for part in range(lo, hi):
-        taps = scratch_at + part * scratch
+        taps = part * scratch
         for unit in range(panels * stretches * part // parts, panels * stretches * (part + 1) // parts):
             # in the order in which the weights lie
             panel, stretch = (
                 (unit // stretches, unit % stretches) if turned else (unit % panels, unit // panels)
             )
             d0, u = stretch * TAPS_DEPTH, panel * edge * edge * apart + stretch * TAPS_DEPTH * WIDTH
-            _panel(wt, panel, d0, min(TAPS_DEPTH, depth - d0), g, edge, memory, taps, u, apart)
+            _panel(wt, panel, d0, min(TAPS_DEPTH, depth - d0), g, edge, memory, taps, us, u, apart)
 
 
 def _forward(edge):
     """The kernel for tiles that see `edge` rows and columns.  For any, it would take half as long again to compile."""
 
     @kernel
-    def forward(lo, hi, x, memory, y, g, s):
+    def forward(lo, hi, x, us, memory, y, g, s):
         """Parts lo..hi of all tiles.  `s`: parts, tiles and columns at a time, and where things lie in the scratch."""
         n, h, w, c, ho, wo, k, top, left = g
-        parts, at_once, wide, v_row, v_apart, p_apart, scratch_at, scratch = s
+        parts, at_once, wide, v_row, v_apart, p_apart, scratch = s
         m, points, apart = edge - 2, edge * edge, (c + 1) * WIDTH
         down, across = (ho + m - 1) // m, (wo + m - 1) // m
         seen, written, map_of_y = (down, across, m, top, left), (down, across, m, 0, 0), (ho, wo, k)
         tiles = n * down * across
         for part in range(lo, hi):
-            v = scratch_at + part * scratch
+            v = part * scratch
             p = v + points * v_apart
             spare = p + points * p_apart
             end = tiles * (part + 1) // parts
@@ -107,7 +107,7 @@ def _forward(edge):
                         for j in range(0, columns, WIDTH):
                             block(
                                 memory, v + q * v_apart, v_row, 1, 0,
-                                memory, ((k0 + j) // WIDTH * points + q) * apart, WIDTH, 0, 1, c,
+                                us, ((k0 + j) // WIDTH * points + q) * apart, WIDTH, 0, 1, c,
                                 memory, p + q * p_apart + j, wide, count, min(WIDTH, columns - j), 0,
                             )  # fmt: skip
                     if edge == 6:
@@ -146,30 +146,37 @@ def _panels(edge):
     """The kernel for tiles that see `edge` rows and columns."""
 
     @kernel
-    def panels(lo, hi, wt, memory, y, g, turned, s):
-        """Parts lo..hi of all panels of outputs, from V of all tiles.  Weights are transformed as they are needed."""
+    def panels(lo, hi, wt, us, memory, y, g, turned, s):
+        """Parts lo..hi of all panels of outputs, from V of all tiles.  U is `us`; where that is empty, weights are
+        transformed as they are needed.
+        """
         n, _h, _w, c, ho, wo, k, _top, _left = g
         parts, deep, v_row, v_apart, p_apart, scratch_at, scratch = s
-        m, points, u_apart, count = edge - 2, edge * edge, deep * WIDTH + LANES, (k + WIDTH - 1) // WIDTH
+        m, points, count, made = edge - 2, edge * edge, (k + WIDTH - 1) // WIDTH, us.size == 0
+        u_apart = deep * WIDTH + LANES if made else (c + 1) * WIDTH
+        source = memory if made else us
         down, across = (ho + m - 1) // m, (wo + m - 1) // m
         written, map_of_y, tiles = (down, across, m, 0, 0), (ho, wo, k), n * down * across
         c_k = (k, c, turned) if turned else (c, k, turned)
         for part in range(lo, hi):
             u = scratch_at + part * scratch
-            p = u + points * u_apart
+            p = u + points * u_apart * made
             spare = p + points * p_apart
             for panel in range(count * part // parts, count * (part + 1) // parts):
                 k0 = panel * WIDTH
                 columns = min(WIDTH, k - k0)
                 for d0 in range(0, c, deep):
                     depth, add = min(deep, c - d0), 1 if d0 > 0 else 0
-                    for d in range(0, depth, TAPS_DEPTH):
+                    for d in range(0, depth if made else 0, TAPS_DEPTH):
                         rows = min(TAPS_DEPTH, depth - d)
-                        _panel(wt, panel, d0 + d, rows, c_k, edge, memory, spare, u + d * WIDTH, u_apart)
+                        _panel(
+                            wt, panel, d0 + d, rows, c_k, edge, memory, spare, memory, u + d * WIDTH, u_apart
+                        )
+                    here = u if made else panel * points * u_apart
                     for q in range(points):
                         block(
                             memory, q * v_apart + d0, v_row, 1, 0,
-                            memory, u + q * u_apart, WIDTH, 0, 1, depth,
+                            source, here + q * u_apart, WIDTH, 0, 1, depth,
                             memory, p + q * p_apart, WIDTH, tiles, columns, add,
                         )  # fmt: skip
                 if edge == 6:
