@@ -39,7 +39,7 @@ def numbers(seed: int, *shape: int) -> Any:
 def near(app: Application, dtype: str, threads: int = 1) -> None:
     rounded = replace(app, operands=tuple(cast(x, dtype) for x in app.operands))
     (got,) = run(rounded, "cpu", dtype, threads)
-    if app.op in (ops.conv, ops.conv_data):  # weights that stay are packed once, and used alike
+    if app.op in (ops.conv, ops.conv_data, ops.dot):  # weights that stay are packed once, and used alike
         np.testing.assert_array_equal(run(rounded, "cpu", dtype, threads, stay=True)[0], got)
     wide = replace(rounded, operands=tuple(cast(x, "f64") for x in rounded.operands))
     (exact,) = run(wide, "numpy", "f64")

@@ -32,30 +32,44 @@ def dot(b: Bound) -> list[Call]:
     if not tb and (m == 1 or depth <= 2):
         strip = 4096 // size  # of a row: what is added to stays in the first-level cache
         return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]
+    if b.weights_stay and not tb:
+        return _with_panels(b, m, n, depth, ta=ta)
     return [matrices(b, m, n, depth, ta=ta, tb=tb)]
 
 
-def matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool) -> Call:
-    """A `(m, depth)` times B `(depth, n)`, as they lie in memory or transposed."""
+def _with_panels(b: Bound, m: int, n: int, depth: int, *, ta: bool) -> list[Call]:
+    """The same with a B that is brought together once, in panels `(ceil(N / width), K, width)`."""
+    width = 2 * (VECTOR_BYTES // b.outputs[0].itemsize)
+    count = -(-n // width)
+    panels = b.of_weights(count * depth * width)
+    sizes = (depth, n, n, 1, 0, 0, 1)
+    pack = Call(kernels("conv").pack, count, (b.inputs[1], _HERE, panels, 0, *sizes), panels.nbytes, True)
+    return [pack, matrices(b, m, n, depth, ta=ta, tb=False, panels=panels)]
+
+
+def matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool, panels: Any = None) -> Call:
+    """A `(m, depth)` times B `(depth, n)`, as they lie in memory or transposed, or with B in panels."""
     a_row, a_step = (1, m) if ta else (depth, 1)
-    b_step, b_column = (1, depth) if tb else (n, 1)
     out: Any = b.outputs[0]
     size = out.itemsize
     width = 2 * (VECTOR_BYTES // size)
-    panels = -(-n // width)
+    # In panels, column j of B begins j K numbers behind the first, if it is the first of a panel.
+    b_step, b_column = (1, depth) if tb else (n, 1) if panels is None else (width, depth)
+    count = -(-n // width)
     blocks = -(-m // (BLOCK * TALL))
-    if panels < 4 * b.threads and m >= 4 * b.threads * TALL:
+    if count < 4 * b.threads and m >= 4 * b.threads * TALL:
         blocks = max(blocks, b.threads)
     rows = -(-m // (blocks * TALL)) * TALL
     if not tb and depth <= SHALLOW and out.nbytes > LARGE:
         rows = TALL
-    units, rows = panels * -(-m // rows), min(m, rows)
-    packs = panels >= 8 and (depth >= 128 or not ta)
-    apart = b_column != 1 or rows > 8 * TALL
+    units, rows = count * -(-m // rows), min(m, rows)
+    packs = count >= 8 and (depth >= 128 or not ta)
+    apart = panels is None and (b_column != 1 or rows > 8 * TALL)
     # Where few rows leave memory to wait for, panels that are not brought together read the same pages of B in turn.
-    stretch = DEPTH // size if apart or rows > 2 * TALL else PAGES
-    if tb and rows <= 8 * TALL:
-        stretch *= 4  # a panel's columns lie in memory as rows, and long ones come sooner
+    stretch = DEPTH // size if apart or panels is not None or rows > 2 * TALL else PAGES
+    if (tb or panels is not None) and rows <= 8 * TALL:
+        stretch *= 4  # B is as much as all else: long stretches of it come sooner
     left, right = Own((rows + TALL) * stretch if packs else 0, out.dtype), Own(stretch * width, out.dtype)
+    operands = b.inputs if panels is None else (b.inputs[0], panels)
     sizes = (m, n, depth, a_row, a_step, b_step, b_column, rows, stretch, int(packs), int(apart))
-    return Call(kernels("dot").dot, units, (*b.inputs, out, left, right, _HERE, *sizes), b.work)
+    return Call(kernels("dot").dot, units, (*operands, out, left, right, _HERE, *sizes), b.work)

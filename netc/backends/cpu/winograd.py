@@ -25,6 +25,7 @@ _STAYING_WEIGHT: Final = 20  # is read
 _TILES: Final = {4: 42, 2: 84}
 _COLUMNS: Final = 128
 _FEW: Final = 400  # tiles for which weights are transformed panel by panel, and not kept
+_FEW_IF_STAYING: Final = 64  # tiles for which a panel of weights that stay is read once
 _DEEP: Final = 256  # channels of a panel that are transformed at a time
 # The same for the gradient by weights: tiles that one pass takes, and channels of a block, of C and of K.
 _SUMMED, _BLOCK = 32, 64
@@ -91,7 +92,7 @@ def _calls(b: Bound, s: Sizes) -> list[Call]:
     m = fastest(s, b.weights_stay)
     if not m:
         return []
-    return _by_panels(b, s, m) if keeps_inputs(s, m) else _by_tiles(b, s, m)
+    return _by_panels(b, s, m) if keeps_inputs(s, m, b.weights_stay) else _by_tiles(b, s, m)
 
 
 def fastest(s: Sizes, stay: bool = False) -> int | None:
@@ -109,14 +110,17 @@ def fastest(s: Sizes, stay: bool = False) -> int | None:
 
 
 def _cost(s: Sizes, m: int, stay: bool) -> int:
-    tiles, weight = s.tiles(m), _STAYING_WEIGHT if stay else _WEIGHT if keeps_inputs(s, m) else _KEPT_WEIGHT
+    tiles, weight = (
+        s.tiles(m),
+        _STAYING_WEIGHT if stay else _WEIGHT if keeps_inputs(s, m, stay) else _KEPT_WEIGHT,
+    )
     products = tiles * s.c * s.k
     return (m + 2) ** 2 * (products + tiles * (_INPUT * s.c + _OUTPUT * s.k) + weight * s.c * s.k)
 
 
-def keeps_inputs(s: Sizes, m: int) -> bool:
-    """Whether the inputs are kept and the weights not: both are looked at again and again, and the inputs are less."""
-    return s.tiles(m) <= min(_FEW, s.k)
+def keeps_inputs(s: Sizes, m: int, stay: bool) -> bool:
+    """Whether the inputs are kept and each panel of weights is looked at once: the inputs are less."""
+    return s.tiles(m) <= min(_FEW_IF_STAYING if stay else _FEW, s.k)
 
 
 def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
