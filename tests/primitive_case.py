@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from netc import ops
 from netc.ir import Builder, Program
+from netc.ops.epilogue import Part
 from netc.ops.fused import Expression, Step
 from netc.ops.windows import reach, window_count
 from netc.runtime import compile_program
@@ -69,6 +70,20 @@ def conv_weights(draw: Draw) -> Application:
     g = geometry(draw)
     operands = numbers(draw, *g.x), numbers(draw, *g.y)
     return Application(ops.conv_weights, operands, {"window": g.w[:2], **g.params}, prod(g.y[:3]), True)
+
+
+def with_epilogue(draw: Draw) -> Application:
+    """A convolution, and its bias and a residual in one loop; what is in between is a result as well or not."""
+    app = draw(st.sampled_from([conv, conv_data]))(draw)
+    (y,) = app.op.type(*(TensorType(x.shape, "f64") for x in app.operands), **app.params)
+    expression = Expression((Step(ops.bias, (0, 1)), Step(ops.add, (3, 2))), (4,))
+    params = {
+        "first": Part(app.op, (0, 1), tuple(sorted(app.params.items()))),
+        "then": Part(ops.fused, (4, 2, 3), (("expression", expression),)),
+        "keeps": draw(st.booleans()),
+    }
+    more = numbers(draw, y.dims[3]), numbers(draw, *y.dims)
+    return Application(ops.with_epilogue, (*app.operands, *more), params, app.terms + 2, True)
 
 
 def dot(draw: Draw) -> Application:
@@ -327,8 +342,8 @@ def fused(draw: Draw) -> Application:
 CASES: dict[str, Callable[[Draw], Application]] = {
     f.__name__: f
     for f in (
-        conv, conv_data, conv_weights, dot, maxpool, maxpool_grad, avgpool, avgpool_grad, sum_to, spread, moments,
-        batch_norm, batch_norm_grad, softmax, softmax_grad, softmax_xent, softmax_xent_grad, in_top, swap, concat, cut,
+        conv, conv_data, conv_weights, with_epilogue, dot, maxpool, maxpool_grad, avgpool, avgpool_grad, sum_to, spread,
+        moments, batch_norm, batch_norm_grad, softmax, softmax_grad, softmax_xent, softmax_xent_grad, in_top, swap, concat, cut,
         uncut, fill, reshape, dropout_mask, fused, resample, resample_grad, lookup, lookup_grad,
     )
 } | NORMS | {op.name: pointwise(op) for op in ops.ALL.values() if op.body is not None}  # fmt: skip

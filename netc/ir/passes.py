@@ -1,6 +1,6 @@
 """Named passes: pure functions from program to program, in an order; what comes out is checked.
 
-Later work (folding, epilogues) adds a function here and nothing elsewhere.
+A new pass is a function of its own file and a name in the list below, and nothing elsewhere.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from netc.ir.check import check
+from netc.ir.epilogue import epilogues
 from netc.ir.fuse import fuse
 from netc.ir.late import weights_late
 from netc.ir.norms import open_norms
@@ -87,7 +88,7 @@ def update_early(program: Program) -> Program:
 
 #: What comes first; what a program computes twice on purpose (`recompute`) is put in behind these.
 CLEANING: Final[tuple[Pass, ...]] = (share_equal, drop_unused)
-IMPROVING: Final[tuple[Pass, ...]] = (open_norms, drop_unused, fuse, update_early, weights_late)
+IMPROVING: Final[tuple[Pass, ...]] = (open_norms, drop_unused, fuse, update_early, weights_late, epilogues)
 PASSES: Final[tuple[Pass, ...]] = (*CLEANING, *IMPROVING)
 
 

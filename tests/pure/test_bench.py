@@ -71,7 +71,7 @@ def test_parts_of_a_step() -> None:
     found = {
         (eq.op.name, eq.node): phase for eq, phase in zip(program.equations, phases(program), strict=True)
     }
-    assert found["conv", "A.conv1"] == found["moments", "A.bn1"] == "forward"
+    assert found["with_epilogue", "A.conv1"] == "forward"
     assert found["conv_weights", "A.conv1"] == "backward"
     assert found["fused", "A.dense1.weight"] == "update"
     states = {i.value for i in program.by_role("state")}

@@ -124,10 +124,16 @@ def test_nothing_that_weights_decide_is_left(body: str) -> None:
 
 
 def names(program: Program) -> Counter[str]:
-    return Counter(
-        step.op.name
+    """Of all primitives, those inside of others too."""
+    parts = [
+        (part.op, dict(part.params))
         for eq in program.equations
-        for step in (eq.params["expression"].steps if eq.op is ops.fused else [eq])
+        for part in ([eq.params["first"], eq.params["then"]] if eq.op is ops.with_epilogue else [eq])
+    ]
+    return Counter(
+        step.op.name if step else op.name
+        for op, params in parts
+        for step in (params["expression"].steps if op is ops.fused else [None])
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from netc import ops
-from netc.ir import Builder, Program, gradients, one, simplify
+from netc.ir import PASSES, Builder, Program, gradients, one, simplify
+from netc.ir.epilogue import epilogues
 from netc.ir.program import Equation
 from netc.ops.fused import pointwise
 from netc.types import TensorType
@@ -34,7 +35,7 @@ def step(activation: str, residual: bool = False) -> Program:
     for p, g in zip([*w, gamma, beta], gradients(b, loss, one(b), [*w, gamma, beta]), strict=True):
         assert g is not None
         b.update(p, b(ops.sub, p, g))
-    return simplify(b.finish())
+    return simplify(b.finish(), tuple(p for p in PASSES if p is not epilogues))
 
 
 def loops(program: Program) -> list[tuple[int, int, int]]:

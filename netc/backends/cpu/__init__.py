@@ -1,47 +1,23 @@
 """The CPU backend: kernels compiled by Numba, shared by all sizes and cached on disk.
 
-`bind` asks, for each equation, which kernels do it (`conv`, `dot`, `simple`, `sampling`, `loops`), compiles or loads
-them, and puts the calls into one table that the driver walks.  See README.md.
+`bind` asks, for each equation, which kernels do it (`lowerings.py`), compiles or loads them, and puts the calls into
+one table that the driver walks.  See README.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from netc.backends import Ready
-from netc.backends.cpu import conv, dot, loops, norms, sampling, simple
-from netc.backends.cpu.call import Bound, Call, Lowering, lent
+from netc.backends.cpu.call import Bound, Call, lent
+from netc.backends.cpu.lowerings import lowering
 from netc.backends.cpu.table import Table
 from netc.backends.cpu.threads import default_threads
 from netc.ir.constant import KEPT
 from netc.ir.program import Equation, Program
-from netc.ops import fused
-from netc.ops.primitive import Primitive, Value
+from netc.ops.primitive import Value
 from netc.types import Math
-
-_BY_NAME: Final[dict[str, Lowering]] = {
-    f.__name__: f
-    for f in (
-        dot.dot, conv.conv, conv.conv_data, conv.conv_weights,
-        simple.maxpool, simple.maxpool_grad, simple.avgpool, simple.avgpool_grad,
-        simple.sum_to, simple.spread, simple.moments, simple.batch_norm, simple.batch_norm_grad,
-        simple.softmax, simple.softmax_grad, simple.softmax_xent, simple.softmax_xent_grad, simple.in_top,
-        simple.swap, simple.concat, simple.cut, simple.uncut, simple.fill, simple.dropout_mask,
-        norms.standardise, norms.standardise_grad, norms.lrn, norms.lrn_grad, norms.l2norm, norms.l2norm_grad,
-        norms.log_softmax, norms.log_softmax_grad, norms.pick, norms.unpick, norms.vector,
-        sampling.resample, sampling.resample_grad, sampling.lookup, sampling.lookup_grad,
-    )
-}  # fmt: skip
-
-
-def lowering(op: Primitive) -> Lowering:
-    """What makes the calls for a primitive; NotImplementedError where nothing does."""
-    if op.body is not None or op is fused:
-        return loops.pointwise
-    if op.name not in _BY_NAME:
-        raise NotImplementedError(f"the CPU backend has no kernel for {op}")
-    return _BY_NAME[op.name]
 
 
 def bind(

@@ -64,12 +64,40 @@ class Own:
         return self.size * self.dtype.itemsize
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Along:
+    """Stands among a call's arguments for another call that is taken along: it is done, bit by bit, for pixels of the
+    result that are finished, while a cache has them (`follow.py`).
+
+    Pixels lo..hi are its units lo · times / over .. hi · times / over.  `after` are calls that come behind both.  To a
+    kernel it is a tuple of two numbers, which name nothing where there is no call.
+    """
+
+    call: Call | None = None
+    times: int = 1
+    over: int = 1
+    after: tuple[Call, ...] = ()
+
+
+ALONE: Final = Along()
+LEAST, MOST = (
+    32,
+    256,
+)  # pixels that are summed by themselves: rounding grows with them, and work with their sums
+
+
+def block_of(pixels: int) -> int:
+    """Into blocks of how many a kernel's pixels fall that are summed along with it; 0 where they would be too small."""
+    return max((n for n in range(LEAST, min(pixels, MOST) + 1) if pixels % n == 0), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """An equation with the arrays of its operands and results, flat and contiguous.
 
     Where `math` is strict, sums of products are computed as they are defined, by no algorithm that rounds more.
-    `stay` tells of each operand whether it is a weight that no run changes.
+    `stay` tells of each operand whether it is a weight that no run changes.  `epilogue` makes what is taken along by a
+    kernel that finishes so many pixels at a time, or a multiple of them; there may be nothing that can be.
     """
 
     eq: Equation
@@ -78,6 +106,11 @@ class Bound:
     threads: int
     math: Math = "fast"
     stay: tuple[bool, ...] = ()
+    epilogue: Callable[[int], Along] | None = None
+
+    def along(self, pixels: int) -> Along:
+        """What a kernel takes along that finishes so many pixels at a time: those of all images, in their order."""
+        return self.epilogue(pixels) if self.epilogue else ALONE
 
     @property
     def weights_stay(self) -> bool:
@@ -129,7 +162,7 @@ def lines_of(nbytes: int) -> Any:
 def lent(equations: Sequence[Sequence[Call]]) -> list[list[Call]]:
     """The calls of all equations with memory in the place of what they borrow."""
     borrowed = [
-        dict.fromkeys(a for c in calls for a in c.args if isinstance(a, Borrow)) for calls in equations
+        dict.fromkeys(a for c in calls for a in _flat(c) if isinstance(a, Borrow)) for calls in equations
     ]
     sizes = [[lines(b.nbytes) for b in borrows] for borrows in borrowed]
     memory = lines_of(max(map(sum, sizes), default=0))
@@ -138,7 +171,19 @@ def lent(equations: Sequence[Sequence[Call]]) -> list[list[Call]]:
         for borrows, taken in zip(borrowed, sizes, strict=True)
         for b, at in zip(borrows, accumulate(taken, initial=0), strict=False)
     }
-    return [
-        [replace(c, args=tuple(arrays[a] if isinstance(a, Borrow) else a for a in c.args)) for c in calls]
-        for calls in equations
-    ]
+    return [[_given(c, arrays) for c in calls] for calls in equations]
+
+
+def _flat(call: Call) -> list[Any]:
+    """The arguments of a call and of the one that it takes along."""
+    taken = (a.call for a in call.args if isinstance(a, Along))
+    return [*call.args, *(a for other in taken if other for a in other.args)]
+
+
+def _given(call: Call, arrays: Mapping[Borrow, Any]) -> Call:
+    def argument(a: Any) -> Any:
+        if isinstance(a, Along):
+            return replace(a, call=a.call and _given(a.call, arrays))
+        return arrays[a] if isinstance(a, Borrow) else a
+
+    return replace(call, args=tuple(map(argument, call.args)))

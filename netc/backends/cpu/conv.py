@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import accumulate
 from math import prod
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from netc.backends.cpu import few, winograd
-from netc.backends.cpu.call import Borrow, Bound, Call, Own
+from netc.backends.cpu.call import ALONE, Borrow, Bound, Call, Own
 from netc.backends.cpu.dot import matrices
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
@@ -19,7 +20,7 @@ from netc.backends.cpu.threads import WORTH
 
 SEEN = 256 << 10  # bytes of the source that a block of output rows may see
 PIXELS = 196  # that it should have at least: many tiles, and little that is left over
-WIDE = 256  # channels from which the weights' gradient of a 1×1 window is a matrix product, which packs its strips
+WIDE = 128  # channels from which the weights' gradient of a 1×1 window is a matrix product, which packs its strips
 MULTIPLIED = 224  # by weights: pixels whose gradients, a panel of them, stay in the first-level cache
 _INT = np.dtype(np.int64)
 
@@ -48,7 +49,8 @@ def conv_data(b: Bound) -> list[Call]:
     cols = list(data_axes(w, s, sw, dw, left))
     grids = [Grid(row, col) for row in data_axes(h, r, sh, dh, top) for col in cols]
     if _depthwise(b, c, k):
-        return [_depthwise_product(b, grid) for grid in grids]
+        whole = b if len(grids) == 1 else replace(b, epilogue=None)
+        return [_depthwise_product(whole, grid) for grid in grids]
     if spread := few.spread(b, grids):
         return spread
     kg = k // _groups(b)
@@ -83,7 +85,7 @@ def _forward_grid(b: Bound, window: tuple[int, ...], y: tuple[int, ...]) -> Grid
 
 
 def _depthwise_product(b: Bound, grid: Grid) -> Call:
-    """Rows of the grids of all images in parallel.  The taps of an axis are evenly spaced, in the source
+    """Blocks of rows of the grids of all images in parallel.  The taps of an axis are evenly spaced, in the source
     and the window.
     """
     axes: list[tuple[int, ...]] = []
@@ -91,8 +93,12 @@ def _depthwise_product(b: Bound, grid: Grid) -> Call:
         offset, number = (axis.taps[1][i] - axis.taps[0][i] if len(axis.taps) > 1 else 1 for i in (0, 1))
         first = axis.taps[0][1] if axis.taps else 0
         axes.append((axis.count, axis.step, axis.lead, len(axis.taps), offset, first, number))
-    args = (*b.inputs, *b.outputs, b.shape(0), *axes, _target(b, grid), b.shape(1)[1])
-    return Call(kernels("depthwise").product, b.shape(0)[0] * grid.rows.count, args, b.work)
+    total, (_, _, width, channels) = b.shape(0)[0] * grid.rows.count, b.out()
+    row = width * channels * b.outputs[0].itemsize
+    per = max(1, min(PIXELS // width, SEEN // row))
+    sizes = (b.shape(0), *axes, _target(b, grid), (b.shape(1)[1], total, per))
+    args = (*b.inputs, *b.outputs, b.along(per * width), *sizes)
+    return Call(kernels("depthwise").product, -(-total // per), args, b.work)
 
 
 def _products(b: Bound, grids: list[Grid], rows: int, cols: int, steps: tuple[int, ...]) -> list[Call]:
@@ -116,7 +122,10 @@ def _products(b: Bound, grids: list[Grid], rows: int, cols: int, steps: tuple[in
             continue
         packs.append(_pack(b, grid, pixels, (packed, at, rows, cols, steps), size))
         panels = groups * -(-pixels * cols // lanes)
-        products.append(_product(b, grid.together(pixels), packed, at, (groups, rows, pixels * cols, panels)))
+        whole = b if len(grids) == 1 else replace(b, epilogue=None)  # one of several grids finishes no row
+        products.append(
+            _product(whole, grid.together(pixels), packed, at, (groups, rows, pixels * cols, panels))
+        )
     return packs + products
 
 
@@ -162,10 +171,13 @@ def _product(b: Bound, grid: Grid, packed: Any, at: int, sizes: tuple[int, int, 
     units = -(-source[0] * grid.rows.count // per) * shares
     places = Own(per * grid.cols.count, _INT)  # of as many pixels
     own = (_around(b, grid, per, padded), places, places)
+    then = b.along(per * b.out()[2]) if shares == 1 else ALONE
     more = (source, layout, _target(b, grid), (groups, rows, cols, run, at, per, shares))
     pixels = source[0] * grid.rows.count * grid.cols.count
     work = 2 * pixels * grid.taps * rows * cols * groups
-    return Call(kernels("conv").product, units, (b.inputs[0], packed, b.outputs[0], taps, *own, *more), work)
+    return Call(
+        kernels("conv").product, units, (b.inputs[0], packed, b.outputs[0], taps, *own, then, *more), work
+    )
 
 
 def _around(b: Bound, grid: Grid, per: int, padded: bool) -> Own:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.backends.cpu.blocks import LANES
 from netc.backends.cpu.call import Bound, Call, Own
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.target import TALL, VECTOR_BYTES
@@ -69,7 +70,10 @@ def matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool, panels
     stretch = DEPTH // size if apart or panels is not None or rows > 2 * TALL else PAGES
     if (tb or panels is not None) and rows <= 8 * TALL:
         stretch *= 4  # B is as much as all else: long stretches of it come sooner
-    left, right = Own((rows + TALL) * stretch if packs else 0, out.dtype), Own(stretch * width, out.dtype)
+    left, right = (
+        Own(-(-rows // TALL) * (TALL * stretch + LANES) if packs else 0, out.dtype),
+        Own(stretch * width, out.dtype),
+    )
     operands = b.inputs if panels is None else (b.inputs[0], panels)
     sizes = (m, n, depth, a_row, a_step, b_step, b_column, rows, stretch, int(packs), int(apart))
     return Call(kernels("dot").dot, units, (*operands, out, left, right, _HERE, *sizes), b.work)

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 SHARED: Final = 1  # a flag of a line of the table: all threads do it, each its stretch
 WAIT: Final = 2  # before it all threads wait for each other
 LINE: Final = 5  # words of a line
+THEN: Final = 5  # words of a call that is taken along
 STATE: Final = 24  # words that the threads of a run share, each of three on a cache line of its own:
 ARRIVED, GENERATION = 0, 8
 TIMES: Final = 16  # where the timed walk writes
@@ -167,7 +168,7 @@ _ARM: Final = (
 _FLUSH: Final = {"x86_64": _X86, "AMD64": _X86, "aarch64": _ARM, "arm64": _ARM}
 _PAUSE: Final = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}
 _TYPES: Final = {"w": "i64", "f": "float", "d": "double", "m": "i64"}  # of the letters of a pattern
-_WORDS: Final = {"w": 1, "f": 1, "d": 1, "m": 2}
+_WORDS: Final = {"w": 1, "f": 1, "d": 1, "m": 2}  # an n has none
 
 _engines: list[Any] = []  # compiled code lives as long as its engine
 _trampolines: dict[str, int] = {}
@@ -224,12 +225,16 @@ def trampolines(patterns: Sequence[str]) -> list[int]:
 
 def _trampoline(name: str, pattern: str) -> str:
     """IR that reads the words of a block and calls the kernel with them: w a word, f a float, d a double, and m what
-    is each thread's own, from two words: where the first thread's is, and how far apart they are.
+    is each thread's own, from two words: where the first thread's is, and how far apart they are.  n is the thread's
+    number.
     """
     lines = [f"define void @{name}(ptr %kernel, i64 %thread, i64 %lo, i64 %hi, ptr %block) {{"]
     lines += ["  %result = alloca ptr", "  %exception = alloca ptr"]
     values, at = "", 0
     for kind in pattern:
+        if kind == "n":
+            values += ", i64 %thread"
+            continue
         value = f"{_TYPES[kind]} %x{at}"
         lines += _read(at, _TYPES[kind])
         if kind == "m":
@@ -290,6 +295,13 @@ class PerThread:
     stride: int
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Where the five words lie of a call that is taken along (`follow.py`); 0 where none is."""
+
+    place: int
+
+
 def words_of(args: Sequence[Any]) -> tuple[str, NDArray[np.int64]]:
     """The pattern and the words of arguments, as Numba takes them apart."""
     pattern: list[str] = []
@@ -299,6 +311,9 @@ def words_of(args: Sequence[Any]) -> tuple[str, NDArray[np.int64]]:
             a = x.array
             pattern += "wwwwmww"
             words += [0, 0, a.size, a.itemsize, a.ctypes.data, x.stride, a.size, a.itemsize]
+        elif isinstance(x, Taken):
+            pattern += "wn"
+            words.append(x.place)
         elif hasattr(x, "ctypes"):  # an array
             pattern += "w" * 7
             words += [0, 0, x.size, x.itemsize, x.ctypes.data, x.size, x.itemsize]

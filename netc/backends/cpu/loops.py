@@ -30,11 +30,11 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from math import prod
+from math import gcd, prod
 from typing import Any, Literal
 
-from netc.backends.cpu.call import Borrow, Bound, Call, Own
-from netc.backends.cpu.emit import kernels, load
+from netc.backends.cpu.call import ALONE, Along, Borrow, Bound, Call, Own, block_of
+from netc.backends.cpu.emit import Kernel, kernels, load
 from netc.ops.fused import Expression, Step, fused, whole_type
 
 Kind = Literal["full", "scalar", "vector", "gate"]
@@ -78,37 +78,88 @@ class Loop:
 
 def pointwise(b: Bound) -> list[Call]:
     """One loop, whatever the expression, and one more call for each sum."""
-    expression = _expression(b)
-    shape = whole_type(tuple(v.type for v in b.eq.inputs), expression).dims
+    loop, shape = _loop(b), _shape(b)
+    if loop.flat and not loop.expression.sums:
+        return [Call(_kernel(loop), prod(shape), _arguments(b, loop, 0), b.work)]
+    rows = prod(shape[:-1])
+    merged = _merged(b, loop, rows)
+    if loop.expression.sums:
+        rows //= merged
+        return _summing(b, loop, merged, min(max(-(-rows // _PARTS), _LEAST), _MOST))
+    return [Call(_kernel(loop), rows // merged, _arguments(b, loop, merged), b.work)]
+
+
+def along(b: Bound, pixels: int) -> Along:
+    """The loop for a kernel that finishes so many pixels at a time."""
+    loop, shape = _loop(b), _shape(b)
+    rows = prod(shape[:-1])
+    if loop.flat and not loop.expression.sums:
+        return Along(Call(_kernel(loop), prod(shape), _arguments(b, loop, 0), b.work), shape[-1])
+    merged = _merged(b, loop, gcd(rows, pixels))
+    if not loop.expression.sums:
+        return Along(Call(_kernel(loop), rows // merged, _arguments(b, loop, merged), b.work), 1, merged)
+    block = block_of(pixels // merged)
+    if not block:
+        return ALONE
+    blocks, *totals = _summing(b, loop, merged, block)
+    return Along(blocks, 1, merged * block, tuple(totals))
+
+
+def _merged(b: Bound, loop: Loop, rows: int) -> int:
+    """How many rows of few channels are taken as one; it divides their number."""
+    merged = 1
+    while rows % (2 * merged) == 0 and merged * _shape(b)[-1] < _WIDE and "gate" not in loop.kinds:
+        merged *= 2
+    return merged
+
+
+def _shape(b: Bound) -> tuple[int, ...]:
+    return whole_type(tuple(v.type for v in b.eq.inputs), _expression(b)).dims
+
+
+def _loop(b: Bound) -> Loop:
+    """What the source of the equation's loop depends on."""
+    expression, shape = _expression(b), _shape(b)
     kinds: tuple[Kind, ...] = tuple(_kind(b.shape(i), shape) for i in range(len(b.inputs)))
     homes = {x.ctypes.data: i for i, x in enumerate(b.inputs) if kinds[i] == "full"}
     results = b.outputs[: len(expression.results)]
-    loop = Loop(expression, kinds, tuple(homes.get(out.ctypes.data) for out in results))
+    return Loop(expression, kinds, tuple(homes.get(out.ctypes.data) for out in results))
+
+
+def _kernel(loop: Loop) -> Kernel:
+    return load("loop", source(loop)).loop
+
+
+def _arguments(b: Bound, loop: Loop, merged: int, sums: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+    """What the kernel takes, where so many rows are `merged` into one, or all are (0)."""
     one = b.outputs[0].dtype.type
-    outputs = [out for out, over in zip(results, loop.over, strict=True) if over is None]
-    numbers = [one(value) for step in expression.steps for _, value in step.params]
-    gates = [_strides(b.shape(i), shape) for i, kind in enumerate(kinds) if kind == "gate"]
-    kernel = load("loop", source(loop)).loop
-    if loop.flat and not expression.sums:
-        return [Call(kernel, prod(shape), (*b.inputs, *outputs, *numbers), b.work)]
-    rows, inner = prod(shape[:-1]), shape[-1]
-    while rows % 2 == 0 and inner < _WIDE and not gates:
-        rows, inner = rows // 2, 2 * inner
-    vectors = [x for x, kind in zip(b.inputs, kinds, strict=True) if kind == "vector"]
+    outputs = [out for out, over in zip(b.outputs, loop.over, strict=False) if over is None]
+    numbers = [one(value) for step in loop.expression.steps for _, value in step.params]
+    if not merged:
+        return (*b.inputs, *outputs, *numbers)
+    shape, inner = _shape(b), merged * _shape(b)[-1]
+    gates = [_strides(b.shape(i), shape) for i, kind in enumerate(loop.kinds) if kind == "gate"]
+    vectors = [x for x, kind in zip(b.inputs, loop.kinds, strict=True) if kind == "vector"]
     tiles = [Own(inner if x.size < inner else 0, x.dtype) for x in vectors]
-    arrays, sizes = [*b.inputs, *outputs, *tiles], [inner, *([_leading(shape)] if gates else []), *gates]
-    if expression.sums:
-        return _summing(b, kernel, (rows, inner), arrays, [*sizes, *numbers])
-    return [Call(kernel, rows, (*arrays, *sizes, *numbers), b.work)]
+    return (
+        *b.inputs,
+        *outputs,
+        *tiles,
+        *sums,
+        inner,
+        *([_leading(shape)] if gates else []),
+        *gates,
+        *numbers,
+    )
 
 
-def _summing(b: Bound, kernel: Any, shape: tuple[int, int], arrays: list[Any], more: list[Any]) -> list[Call]:
-    """The loop over blocks of rows `(rows, inner)`, and what adds their sums up."""
-    rows, inner = shape
-    block = min(max(-(-rows // _PARTS), _LEAST), _MOST)
-    parts, count = -(-rows // block), len(b.params["expression"].sums)
+def _summing(b: Bound, loop: Loop, merged: int, block: int) -> list[Call]:
+    """The loop over blocks of so many merged rows, and what adds their sums up."""
+    shape = _shape(b)
+    rows, inner = prod(shape[:-1]) // merged, shape[-1] * merged
+    parts, count = -(-rows // block), len(loop.expression.sums)
     partial = Borrow(parts * count * inner, b.outputs[0].dtype)
-    calls = [Call(kernel, parts, (*arrays, partial, rows, block, *more), b.work)]
+    calls = [Call(_kernel(loop), parts, _arguments(b, loop, merged, (partial, rows, block)), b.work)]
     total = kernels("reduce").total
     for i, out in enumerate(b.outputs[-count:]):
         args = (partial, out, parts, count * inner, i * inner, inner // out.size, out.size)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netc.backends.cpu.blocks import ROWS, STRIP, TURNED
-from netc.backends.cpu.call import Borrow, Bound, Call, Own
+from netc.backends.cpu.call import ALONE, Along, Borrow, Bound, Call, Own, block_of
 from netc.backends.cpu.emit import kernels
 from netc.ops.pool import window_sizes
 from netc.ops.shape import summed_axes
@@ -107,13 +107,26 @@ def _rows(shape: tuple[int, ...]) -> tuple[int, int]:
 
 def moments(b: Bound) -> list[Call]:
     """Blocks of rows in parallel, of a size that follows from the shape alone; then their moments become one."""
+    rows, _ = _rows(b.shape(0))
+    return list(_moments(b, min(max(-(-rows // 32), 16), ROWS)))
+
+
+def moments_along(b: Bound, pixels: int) -> Along:
+    """The same, block by block behind a kernel that finishes so many pixels at a time."""
+    block = block_of(pixels)
+    if not block:
+        return ALONE
+    blocks, whole = _moments(b, block)
+    return Along(blocks, 1, block, (whole,))
+
+
+def _moments(b: Bound, block: int) -> tuple[Call, Call]:
     rows, c = _rows(b.shape(0))
     k = kernels("reduce")
-    block = min(max(-(-rows // 32), 16), ROWS)
     parts = -(-rows // block)
     partial = Borrow(parts * 2 * c, b.outputs[0].dtype)
     blocks = Call(k.moments, parts, (*b.inputs, partial, rows, block, c), b.work)
-    return [blocks, Call(k.whole_moments, c, (partial, *b.outputs, rows, block, c), 2 * partial.nbytes)]
+    return blocks, Call(k.whole_moments, c, (partial, *b.outputs, rows, block, c), 2 * partial.nbytes)
 
 
 def batch_norm(b: Bound) -> list[Call]:

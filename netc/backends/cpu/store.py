@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from netc.backends.cpu.call import Along
 from netc.backends.cpu.emit import Kernel, folders, imported, written
 from netc.cache import write_atomically
 
@@ -34,6 +35,8 @@ def kinds(args: Iterable[Any]) -> tuple[Kind, ...]:
 def _kind(value: Any) -> Kind:
     if isinstance(value, tuple):
         return len(value)  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, Along):
+        return 2
     dtype = getattr(value, "dtype", None)
     if dtype is None:
         return type(value).__name__

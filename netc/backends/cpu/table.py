@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from netc.backends.cpu.ahead import compile_ahead
-from netc.backends.cpu.call import Call, Own, lines, lines_of
-from netc.backends.cpu.driver import LINE, SHARED, WAIT, PerThread, loaded, trampolines, words_of
+from netc.backends.cpu.call import ALONE, Along, Call, Own, lines, lines_of
+from netc.backends.cpu.driver import LINE, SHARED, THEN, WAIT, PerThread, Taken, loaded, trampolines, words_of
 from netc.backends.cpu.emit import Kernel
 from netc.backends.cpu.store import Kind, kinds, load_what_it_calls, machine_code
 from netc.backends.cpu.threads import WAKING, WORTH, run
@@ -24,22 +24,30 @@ class Table:
     """One line for each call, with all that its lines point at.  Everything is compiled when it is made."""
 
     def __init__(self, calls: Sequence[Call], threads: int) -> None:
-        args = [c.args for c in calls]
-        wanted = [(c.kernel, kinds((0, c.extent, *a))) for c, a in zip(calls, args, strict=True)]
+        along = [next((a for a in c.args if isinstance(a, Along)), ALONE) for c in calls]
+        taken = [(at, a.call) for at, a in enumerate(along) if a.call]
+        every = [*calls, *(c for _, c in taken)]
+        wanted = [(c.kernel, kinds((0, c.extent, *c.args))) for c in every]
         compile_ahead([w for w in wanted if w not in _addresses])
         entries = [_address(*w) for w in wanted]
         shared = [threads > 1 and c.extent > 1 and c.work >= WORTH for c in calls]
         if sum(c.work for c, s in zip(calls, shared, strict=True) if s) < WAKING:
             shared = [False] * len(calls)
         self._threads = threads if any(shared) else 1
-        self._args = _with_own(args, self._threads)
+        self._args = _with_own([c.args for c in every], [at for at, _ in taken], self._threads)
+        self._then = np.zeros((len(calls), THEN), np.int64)
+        for at, a in enumerate(along):
+            place = Taken(self._then[at].ctypes.data if a.call else 0)
+            self._args[at] = tuple(place if isinstance(x, Along) else x for x in self._args[at])
         patterns, self._blocks = zip(*map(words_of, self._args), strict=True) if calls else ((), ())
+        lines = list(zip(trampolines(patterns), entries, (b.ctypes.data for b in self._blocks), strict=True))
         self._table = np.zeros((len(calls), LINE), np.int64)
-        for i, call in enumerate(trampolines(patterns)):
+        for i, call in enumerate(calls):
             # A stretch may begin when what it reads is written, and nobody reads any more what it writes.
             wait = i > 0 and (shared[i] or shared[i - 1])
-            flags = SHARED * shared[i] + WAIT * wait
-            self._table[i] = call, entries[i], self._blocks[i].ctypes.data, calls[i].extent, flags
+            self._table[i] = *lines[i], call.extent, SHARED * shared[i] + WAIT * wait
+        for (at, _), line in zip(taken, lines[len(calls) :], strict=True):
+            self._then[at] = *line, along[at].times, along[at].over
 
     def run(self) -> None:
         """Does every call once, in order."""
@@ -53,20 +61,22 @@ class Table:
         return seconds
 
 
-def _with_own(calls: Sequence[tuple[Any, ...]], threads: int) -> list[tuple[Any, ...]]:
+def _with_own(calls: Sequence[tuple[Any, ...]], takers: Sequence[int], threads: int) -> list[tuple[Any, ...]]:
     """The arguments of all calls, with memory for what threads have for themselves: as much for each as one call wants.
 
-    It is only spoken for; a page of it is there when a kernel first writes to it.
+    The last of the calls are taken along by those numbered `takers`, and have theirs behind that of these.  Memory is
+    only spoken for; a page of it is there when a kernel first writes to it.
     """
     own = [[lines(a.nbytes) if isinstance(a, Own) else 0 for a in args] for args in calls]
-    stride = max(map(sum, own), default=0)
+    begin = [0] * (len(calls) - len(takers)) + [sum(own[at]) for at in takers]
+    stride = max((at + sum(sizes) for at, sizes in zip(begin, own, strict=True)), default=0)
     memory = lines_of(threads * stride)
     return [
         tuple(
-            PerThread(memory[end - size :][: a.nbytes].view(a.dtype), stride) if isinstance(a, Own) else a
-            for a, size, end in zip(args, sizes, accumulate(sizes), strict=True)
+            PerThread(memory[at:][: a.nbytes].view(a.dtype), stride) if isinstance(a, Own) else a
+            for a, at in zip(args, accumulate(sizes, initial=first), strict=False)
         )
-        for args, sizes in zip(calls, own, strict=True)
+        for args, sizes, first in zip(calls, own, begin, strict=True)
     ]
 
 

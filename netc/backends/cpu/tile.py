@@ -136,8 +136,11 @@ def _loop(builder, count, carried, body, name):
     return new
 
 
-def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start):
-    """The sums after both loops.  `tap(o)` is where step o of the outer one begins, from each row's pointer."""
+def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start, asks=False):
+    """The sums after both loops.  `tap(o)` is where step o of the outer one begins, from each row's pointer.
+
+    Where it `asks`, rows are neighbours, of which one line or two are asked for ahead: steps may be a page apart.
+    """
     builder = t.builder
     b_soon = builder.mul(b_step, ir.Constant(_I64, AHEAD))
 
@@ -150,6 +153,10 @@ def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start
             right = [t.load(b_base, b_here, j, t.whole) for j in range(t.vectors)]
             for j in range(t.vectors):
                 t.fetch(b_base, builder.add(b_here, b_soon), j)
+            if asks:
+                a_soon = builder.add(a_here, builder.mul(a_step, ir.Constant(_I64, AHEAD)))
+                for row in (a_rows[0], a_rows[-1]):
+                    t.fetch(row, a_soon, 0)
             new = []
             for i in range(t.height):
                 left = t.splat(builder.load(builder.gep(a_rows[i], [a_here])), t.scalar)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 from typing import Any, Final
 
 import numpy as np
@@ -168,8 +168,9 @@ def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
     memory = Borrow(parts * scratch, b.outputs[0].dtype)
     g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
     places = (parts, at_once, wide, v_row, v_apart, p_apart, scratch)
+    then = b.along(gcd(m, s.wo))
     forward = k.forward4 if m == 4 else k.forward2
-    return [*before, Call(forward, parts, (b.inputs[0], us, memory, *b.outputs, g, places), b.work)]
+    return [*before, Call(forward, parts, (b.inputs[0], us, memory, *b.outputs, then, g, places), b.work)]
 
 
 def _transformed(b: Bound, s: Sizes, m: int) -> tuple[Any, list[Call]]:

@@ -7,8 +7,10 @@ place.  The tuples of sizes are made in `netc/backends/cpu/conv.py`.
 """
 
 # pyright: basic
-# Numba gives these functions their types when they are called.
+# pyright: reportCallIssue=false
+# Numba gives these functions their types when they are called, and intrinsics their first argument.
 
+from netc.backends.cpu.follow import follow
 from netc.backends.cpu.gather import gathered, lined
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.panels import panel
@@ -74,8 +76,9 @@ def _look(x, row0, row1, around, reads, each, source, grid):
 
 
 @kernel
-def product(lo, hi, x, panels, out, taps, around, reads, writes, source, grid, target, sizes):
-    """Units lo..hi: blocks of `per` rows of output pixels, each with `shares` shares of the panels.
+def product(lo, hi, x, panels, out, taps, around, reads, writes, then, source, grid, target, sizes):
+    """Units lo..hi: blocks of `per` rows of output pixels, each with `shares` shares of the panels.  If that is one,
+    `then` is done with the pixels of a block when they are finished.
 
     `around` is memory for what they see, if it is padded; `reads` and `writes` for a number of each pixel.
     """
@@ -104,6 +107,7 @@ def product(lo, hi, x, panels, out, taps, around, reads, writes, source, grid, t
                 seen, group * cg, reads, taps, panels, b_at, lanes, run * lanes, taps.size, run,
                 out, y_at, writes, (row1 - row0) * cols, count,
             )  # fmt: skip
+        follow(then, row0 * width, row1 * width)
 
 
 @kernel

@@ -8,9 +8,11 @@ by one.
 """
 
 # pyright: basic
-# Numba gives these functions their types when they are called.
+# pyright: reportCallIssue=false
+# Numba gives these functions their types when they are called, and intrinsics their first argument.
 
 from netc.backends.cpu.channelwise import collect, spread
+from netc.backends.cpu.follow import follow
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.rows import add, copy, fill
 
@@ -24,8 +26,9 @@ def _inside(start, step, taps, size):
 
 
 @kernel
-def product(lo, hi, x, wt, y, source, rows, cols, target, s):
-    """Rows lo..hi of all images' grids; `s` is the window's width."""
+def product(lo, hi, x, wt, y, then, source, rows, cols, target, sizes):
+    """Blocks lo..hi of `per` rows of all images' grids, and then of `then`; `s` is the window's width."""
+    s, total, per = sizes
     _n, h, w, c = source
     count_i, step_i, lead_i, taps_i, apart_i, first_i, number_i = rows
     count_j, step_j, lead_j, taps_j, apart_j, first_j, number_j = cols
@@ -35,7 +38,7 @@ def product(lo, hi, x, wt, y, source, rows, cols, target, s):
     end = (w - 1 + lead_j - (taps_j - 1) * apart_j) // step_j + 1
     end = max(begin, min(count_j, end)) if taps_j > 0 else begin
     steps = (step_j * c, col_stride * k, apart_i * w * c, apart_j * c, number_i * s * c, number_j * c)
-    for row in range(lo, hi):
+    for row in range(lo * per, min(total, hi * per)):
         image, i = row // count_i, row % count_i
         top = i * step_i - lead_i
         r0, r1 = _inside(top, apart_i, taps_i, h)
@@ -54,6 +57,8 @@ def product(lo, hi, x, wt, y, source, rows, cols, target, s):
                 w_at, y_at = from_w + s0 * number_j * c, to + j * col_stride * k
                 spread(x, at, wt, w_at, y, y_at, steps, together, c, r1 - r0, s1 - s0)
             j += together
+        if row % per == per - 1 or row == total - 1:
+            follow(then, row // per * per * width, (row + 1) * width)
 
 
 @kernel

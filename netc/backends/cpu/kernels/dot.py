@@ -9,27 +9,29 @@ used twice: `rows` streams.
 # pyright: basic
 # Numba gives these functions their types when they are called.
 
+from netc.backends.cpu.blocks import LANES
 from netc.backends.cpu.gather import lined
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.panels import panel
-from netc.backends.cpu.rows import fill
+from netc.backends.cpu.rows import copy, fill
 from netc.backends.cpu.target import TALL, VECTOR_BYTES
 from netc.backends.cpu.tile import block
 
 
 @helper
-def _strips(a, at, a_row, a_step, rows, depth, out):
-    """Rows of A as strips `(ceil(rows / TALL), depth, TALL)`."""
-    for strip in range(0, rows, TALL):
-        to, left = strip * depth, min(TALL, rows - strip)
-        if a_row == 1:
-            for k in range(depth):
-                for i in range(left):
-                    out[to + k * TALL + i] = a[at + strip + i + k * a_step]
-        else:
-            for i in range(left):
-                for k in range(depth):
-                    out[to + k * TALL + i] = a[at + (strip + i) * a_row + k * a_step]
+def _strips(a, at, a_row, a_step, rows, depth, out, apart):
+    """Rows of A as strips `(ceil(rows / TALL), depth, TALL)`, so far apart.  Memory is read as it lies."""
+    if a_row == 1:
+        for k in range(depth):
+            for strip in range(0, rows, TALL):
+                copy(
+                    a, at + k * a_step + strip, out, strip // TALL * apart + k * TALL, min(TALL, rows - strip)
+                )
+        return
+    for i in range(rows):
+        to = i // TALL * apart + i % TALL
+        for k in range(depth):
+            out[to + k * TALL] = a[at + i * a_row + k * a_step]
 
 
 @kernel
@@ -44,6 +46,7 @@ def dot(
     width = 2 * (VECTOR_BYTES // c.itemsize)
     count = (n + width - 1) // width
     source_a, step = (left, TALL) if packs else (a, a_step)
+    strips_apart = stretch * TALL + LANES
     unit = lo
     while unit < hi:
         i, first = unit // count * rows, unit % count
@@ -52,7 +55,7 @@ def dot(
         for k0 in range(0, k, stretch):
             depth, again, a_at = min(stretch, k - k0), 1 if k0 > 0 else 0, i * a_row + k0 * a_step
             if packs:
-                _strips(a, a_at, a_row, a_step, height, depth, left)
+                _strips(a, a_at, a_row, a_step, height, depth, left, strips_apart)
             for number in range(first, last):
                 j = number * width
                 cols, b_at, row_step, source = min(width, n - j), k0 * b_step + j * b_column, b_step, b
@@ -67,7 +70,7 @@ def dot(
                     )  # fmt: skip
                     continue
                 for strip in range(0, height, TALL):
-                    at = strip * depth if packs else a_at + strip
+                    at = strip // TALL * strips_apart if packs else a_at + strip
                     lined(
                         source_a, at, here, step, source, b_at, row_step, 0, here.size, depth,
                         c, (i + strip) * n + j, n, min(TALL, height - strip), cols, again,

@@ -19,6 +19,7 @@ never leaves the cache.  By data is the same with the window turned and its chan
 # Numba gives these functions their types when they are called, and intrinsics their first argument.
 
 from netc.backends.cpu.blocks import LANES, TAPS_DEPTH, WIDTH
+from netc.backends.cpu.follow import follow
 from netc.backends.cpu.jit import helper, kernel
 from netc.backends.cpu.rows import copy
 from netc.backends.cpu.tile import block
@@ -78,11 +79,24 @@ def weights(lo, hi, wt, us, memory, g, edge, parts, scratch):
             _panel(wt, panel, d0, min(TAPS_DEPTH, depth - d0), g, edge, memory, taps, us, u, apart)
 
 
+@helper
+def _follow_tiles(then, ho, wo, m, first, end):
+    """`then` for the pixels of tiles first..end of m × m, which are stretches of rows."""
+    down, across = (ho + m - 1) // m, (wo + m - 1) // m
+    while first < end:
+        image, row, col = first // (down * across), first // across % down * m, first % across
+        count = min(across - col, end - first)
+        for i in range(row, min(ho, row + m)):
+            at = (image * ho + i) * wo
+            follow(then, at + col * m, at + min(wo, (col + count) * m))
+        first += count
+
+
 def _forward(edge):
     """The kernel for tiles that see `edge` rows and columns.  For any, it would take half as long again to compile."""
 
     @kernel
-    def forward(lo, hi, x, us, memory, y, g, s):
+    def forward(lo, hi, x, us, memory, y, then, g, s):
         """Parts lo..hi of all tiles.  `s`: parts, tiles and columns at a time, and where things lie in the scratch."""
         n, h, w, c, ho, wo, k, top, left = g
         parts, at_once, wide, v_row, v_apart, p_apart, scratch = s
@@ -118,6 +132,7 @@ def _forward(edge):
                         outputs2(
                             memory, p, wide, p_apart, y, map_of_y, k0, columns, written, first, count, spare
                         )
+                _follow_tiles(then, ho, wo, m, first, first + count)
 
     return forward
 

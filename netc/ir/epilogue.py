@@ -1,0 +1,67 @@
+"""Epilogues: a loop that reads what a convolution computes is done with it, while a cache still has each part of it.
+
+A bias, a folded norm, an activation and a residual are such a loop, and so are the moments of a batch norm, and going
+back the gradient of an activation with the sums that a norm or a bias takes from it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Final
+
+from netc import ops
+from netc.ir.program import Equation, Program
+from netc.ops.epilogue import Part, with_epilogue
+from netc.ops.primitive import Value
+
+_FIRST: Final = (ops.conv, ops.conv_data)
+
+
+def epilogues(program: Program) -> Program:
+    """Joins each convolution with the first loop over its result, if all else that this reads is there by then."""
+    place = {v: at for at, eq in enumerate(program.equations) for v in eq.outputs}
+    reads = Counter([v for eq in program.equations for v in eq.inputs])
+    reads.update([*program.outputs.values(), *(new for _, new in program.updates)])
+    reader: dict[Value, Equation] = {}
+    for eq in program.equations:
+        for v in eq.inputs:
+            reader.setdefault(v, eq)
+    updated = {new for _, new in program.updates}
+    line: list[Equation] = []
+    gone: set[int] = set()
+    for at, eq in enumerate(program.equations):
+        if id(eq) in gone:
+            continue
+        then = reader.get(eq.outputs[0]) if eq.op in _FIRST else None
+        if then and updated.isdisjoint(then.outputs) and _may_follow(eq, at, then, place):
+            gone.add(id(then))
+            line.append(_joined(eq, then, reads[eq.outputs[0]] > then.inputs.count(eq.outputs[0])))
+        else:
+            line.append(eq)
+    return replace(program, equations=tuple(line))
+
+
+def _may_follow(eq: Equation, at: int, then: Equation, place: dict[Value, int]) -> bool:
+    """Whether `then` is a loop over the result of `eq`, row by row, that could stand right behind it."""
+    (y,) = eq.outputs
+    if then.op is ops.moments:
+        return True
+    if then.op is not ops.fused and then.op.body is None:
+        return False
+    known = all(place.get(v, -1) < at for v in then.inputs if v is not y)
+    return known and then.outputs[0].type == y.type
+
+
+def _joined(eq: Equation, then: Equation, keeps: bool) -> Equation:
+    """Both as one equation.  Its node is that of the convolution, which takes most of the time."""
+    (y,) = eq.outputs
+    others = tuple(dict.fromkeys(v for v in (*eq.inputs, *then.inputs) if v is not y))
+    number = {v: i for i, v in enumerate((*others, y))}
+    first, second = (
+        Part(e.op, tuple(number[v] for v in e.inputs), tuple(sorted(e.params.items())) if e.params else ())
+        for e in (eq, then)
+    )
+    params = {"first": first, "then": second, "keeps": keeps}
+    outputs = (*((y,) if keeps else ()), *then.outputs)
+    return Equation(with_epilogue, others, outputs, params, eq.node)
