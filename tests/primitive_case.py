@@ -343,8 +343,8 @@ CASES: dict[str, Callable[[Draw], Application]] = {
     f.__name__: f
     for f in (
         conv, conv_data, conv_weights, with_epilogue, dot, maxpool, maxpool_grad, avgpool, avgpool_grad, sum_to, spread,
-        moments, batch_norm, batch_norm_grad, softmax, softmax_grad, softmax_xent, softmax_xent_grad, in_top, swap, concat, cut,
-        uncut, fill, reshape, dropout_mask, fused, resample, resample_grad, lookup, lookup_grad,
+        moments, batch_norm, batch_norm_grad, softmax, softmax_grad, softmax_xent, softmax_xent_grad, in_top, swap,
+        concat, cut, uncut, fill, reshape, dropout_mask, fused, resample, resample_grad, lookup, lookup_grad,
     )
 } | NORMS | {op.name: pointwise(op) for op in ops.ALL.values() if op.body is not None}  # fmt: skip
 
