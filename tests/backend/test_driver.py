@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,21 @@ def test_memory_of_a_threads_own(threads: int, monkeypatch: pytest.MonkeyPatch) 
     edges = [SIZE * t // threads for t in range(threads + 1)]
     wanted = [np.full(hi - lo, lo + 2 * SIZE * hi) for lo, hi in pairwise(edges)]
     np.testing.assert_array_equal(x, np.concatenate(wanted))
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_runs_that_follow_at_any_distance(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads still walk, linger or sleep when the next run calls them, and miss none."""
+    k = load("driver_test", SOURCE)
+    x, y = np.zeros(SIZE), np.zeros(SIZE)
+    calls = [Call(k.count, SIZE, (x, 1.0), 0), Call(k.turned, SIZE, (x, y, (1, 1)), 0)]
+    run = tables(calls, threads, monkeypatch)
+    for i in range(1, 301):
+        run()
+        np.testing.assert_array_equal(y, i)
+        until = perf_counter() + i % 30 * 1e-5
+        while perf_counter() < until:
+            pass
 
 
 def test_where_memory_of_a_threads_own_lies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 
 from netc.backends.cpu import target, tile
-from netc.backends.cpu.driver import walk_text
+from netc.backends.cpu.walk import walk_text
 from netc.backends.cpu.target import variant
 
 AVX2 = {

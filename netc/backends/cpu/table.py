@@ -11,10 +11,11 @@ import numpy as np
 
 from netc.backends.cpu.ahead import compile_ahead
 from netc.backends.cpu.call import ALONE, Along, Call, Own, lines, lines_of
-from netc.backends.cpu.driver import LINE, SHARED, THEN, WAIT, PerThread, Taken, loaded, trampolines, words_of
+from netc.backends.cpu.driver import THEN, PerThread, Taken, loaded, trampolines, words_of
 from netc.backends.cpu.emit import Kernel
 from netc.backends.cpu.store import Kind, kinds, load_what_it_calls, machine_code
 from netc.backends.cpu.threads import WAKING, WORTH, run
+from netc.backends.cpu.walk import LINE, SHARED, WAIT
 
 _addresses: dict[tuple[Kernel, tuple[Kind, ...]], int] = {}
 _lock = threading.Lock()

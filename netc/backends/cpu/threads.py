@@ -1,8 +1,8 @@
 """Threads that walk a program's table beside the one that asks.
 
-They sleep between runs.  Which thread does which stretch is fixed by their number, so the bits of a result depend on
-nothing else.  A run that finds them at work for another, or in a child of a fork, does without: one thread that does
-all stretches gives the same bits.
+They sleep between runs, unless the next one comes at once.  Which thread does which stretch is fixed by their number,
+so the bits of a result depend on nothing else.  A run that finds them at work for another, or in a child of a fork, does
+without: one thread that does all stretches gives the same bits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from netc.backends.cpu.driver import STATE, TIMES, walk
+from netc.backends.cpu.walk import LINES, MINE, STATE, TABLE, TIMES, serve, summon, walk
 
 # Operations or bytes from which sharing pays: threads that wait for each other twice lose about a microsecond.
 WORTH: Final = 200_000
@@ -44,7 +44,7 @@ class Gang:
         self.threads = threads
         self.busy = threading.Lock()
         self.state = np.zeros(STATE, np.int64)
-        self._lines, self._table = 0, 0
+        self.words = np.zeros((threads, MINE), np.int64)  # one for each thread, on a cache line of its own
         self._calls = [threading.Lock() for _ in range(threads - 1)]
         for number, call in enumerate(self._calls, 1):
             call.acquire()  # whoever releases it wakes the thread
@@ -55,14 +55,15 @@ class Gang:
     def _serve(self, number: int, call: threading.Lock) -> None:
         while True:
             call.acquire()
-            walk()(number, self.threads, self._lines, self._table, self.state.ctypes.data)
+            serve()(number, self.threads, self.state.ctypes.data, self.words[number].ctypes.data)
 
     def run(self, lines: int, table: int, times: int) -> None:
         """Walks a table of so many lines with all threads.  Whoever calls holds `busy`."""
-        self._lines, self._table = lines, table
-        self.state[TIMES] = times  # and nothing else: a thread may still look at the last barrier
-        for call in self._calls:
-            call.release()
+        # and nothing else of the state: a thread may still look at the last barrier
+        self.state[[TIMES, LINES, TABLE]] = times, lines, table
+        for number, call in enumerate(self._calls, 1):
+            if not summon()(self.words[number].ctypes.data):
+                call.release()
         walk(times != 0)(0, self.threads, lines, table, self.state.ctypes.data)
 
 
