@@ -15,8 +15,8 @@ from llvmlite import ir
 from numba import types
 
 from netc.backends.cpu import target, tile
-from netc.backends.cpu.walk import walk_text
 from netc.backends.cpu.target import variant
+from netc.backends.cpu.walk import walk_text
 
 AVX2 = {
     "NUMBA_CPU_NAME": "haswell",
