@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from netc.backends.cpu import threads
+
 
 @pytest.fixture(scope="session", autouse=True)
 def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -21,3 +23,11 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["NETC_CACHE_DIR"]
     else:
         os.environ["NETC_CACHE_DIR"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_threads() -> Iterator[None]:
+    """Small programs have the threads that they ask for, although waking these takes longer than it saves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "WAKING", 0)
+        yield

@@ -42,7 +42,6 @@ def known_roof(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_timed_walk_does_what_a_walk_does(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "WORTH", 0)
-    monkeypatch.setattr(table, "WAKING", 0)
     k = load("driver_test", SOURCE)
     x, y = np.zeros(SIZE), np.zeros(SIZE)
     calls = [

@@ -135,7 +135,6 @@ SHARED = {
 def test_bits_do_not_depend_on_threads(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts are added in an order that follows from the shape."""
     monkeypatch.setattr(table, "WORTH", 0)
-    monkeypatch.setattr(table, "WAKING", 0)
     wanted = run(app, "cpu", "f32", 1)
     for threads in (2, 3, 7):
         for got, one in zip(run(app, "cpu", "f32", threads), wanted, strict=True):

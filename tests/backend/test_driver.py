@@ -55,7 +55,6 @@ SIZE = 1003
 
 def tables(calls: list[Call], threads: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     monkeypatch.setattr(table, "WORTH", 0)
-    monkeypatch.setattr(table, "WAKING", 0)
     return Table(calls, threads).run
 
 

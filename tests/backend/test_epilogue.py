@@ -101,7 +101,6 @@ def test_as_one_after_the_other(
 ) -> None:
     if threads > 1:
         monkeypatch.setattr("netc.backends.cpu.table.WORTH", 0)
-        monkeypatch.setattr("netc.backends.cpu.table.WAKING", 0)
         monkeypatch.setattr("netc.backends.cpu.conv.PIXELS", 20)  # several blocks, and the last one short
 
     @DRAWS

@@ -237,7 +237,6 @@ def test_cpu_trains_like_numpy(dtype: str) -> None:
 def share_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every kernel is shared out, however small."""
     monkeypatch.setattr(table, "WORTH", 0)
-    monkeypatch.setattr(table, "WAKING", 0)
 
 
 @pytest.mark.usefixtures("share_all")

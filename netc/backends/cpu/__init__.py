@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from netc.backends import Ready
-from netc.backends.cpu.call import Bound, Call, lent
+from netc.backends.cpu.call import Bound, Call, lent, work_of
 from netc.backends.cpu.lowerings import lowering
 from netc.backends.cpu.table import Table
-from netc.backends.cpu.threads import default_threads
+from netc.backends.cpu.threads import default_threads, worth_waking
 from netc.ir.constant import KEPT
 from netc.ir.program import Equation, Program
 from netc.ops.primitive import Value
@@ -61,6 +61,8 @@ def _numbered_calls(
     """The calls of a program, each with the number of its equation."""
     flat = {v: a.reshape(-1) for v, a in arrays.items()}
     numbers = [at for at, eq in enumerate(program.equations) if not eq.op.view]
+    if not worth_waking(work_of(program.equations[at]) for at in numbers):
+        threads = 1  # nothing is cut into parts that one thread then does in turn
     calls = lent([_calls(program.equations[at], flat, threads, math, staying) for at in numbers])
     return [(at, c) for at, of_one in zip(numbers, calls, strict=True) for c in of_one]
 

@@ -136,11 +136,14 @@ class Bound:
 
     @property
     def work(self) -> int:
-        """FLOPs, or the bytes that go in and out where they are more."""
-        eq = self.eq
-        types = tuple(v.type for v in eq.inputs), tuple(v.type for v in eq.outputs)
-        values: tuple[Value, ...] = (*eq.inputs, *eq.outputs)
-        return max(eq.op.flops(*types, dict(eq.params)), sum(v.type.nbytes for v in values))
+        return work_of(self.eq)
+
+
+def work_of(eq: Equation) -> int:
+    """FLOPs, or the bytes that go in and out where they are more."""
+    types = tuple(v.type for v in eq.inputs), tuple(v.type for v in eq.outputs)
+    values: tuple[Value, ...] = (*eq.inputs, *eq.outputs)
+    return max(eq.op.flops(*types, dict(eq.params)), sum(v.type.nbytes for v in values))
 
 
 Lowering = Callable[[Bound], list[Call]]

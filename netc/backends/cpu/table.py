@@ -14,7 +14,7 @@ from netc.backends.cpu.call import ALONE, Along, Call, Own, lines, lines_of
 from netc.backends.cpu.driver import THEN, PerThread, Taken, loaded, trampolines, words_of
 from netc.backends.cpu.emit import Kernel
 from netc.backends.cpu.store import Kind, kinds, load_what_it_calls, machine_code
-from netc.backends.cpu.threads import WAKING, WORTH, run
+from netc.backends.cpu.threads import WORTH, run, worth_waking
 from netc.backends.cpu.walk import LINE, SHARED, WAIT
 
 _addresses: dict[tuple[Kernel, tuple[Kind, ...]], int] = {}
@@ -32,7 +32,7 @@ class Table:
         compile_ahead([w for w in wanted if w not in _addresses])
         entries = [_address(*w) for w in wanted]
         shared = [threads > 1 and c.extent > 1 and c.work >= WORTH for c in calls]
-        if sum(c.work for c, s in zip(calls, shared, strict=True) if s) < WAKING:
+        if not worth_waking(c.work for c in calls):
             shared = [False] * len(calls)
         self._threads = threads if any(shared) else 1
         self._args = _with_own([c.args for c in every], [at for at, _ in taken], self._threads)

@@ -1,14 +1,15 @@
 """Threads that walk a program's table beside the one that asks.
 
 They sleep between runs, unless the next one comes at once.  Which thread does which stretch is fixed by their number,
-so the bits of a result depend on nothing else.  A run that finds them at work for another, or in a child of a fork, does
-without: one thread that does all stretches gives the same bits.
+so the bits of a result depend on nothing else.  A run that finds them at work for another, or in a child of a fork,
+does without: one thread that does all stretches gives the same bits.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,11 @@ WORTH: Final = 200_000
 # The same for a whole run: waking a thread takes about 0.1 ms on two virtual cores, and half of what is shared must be
 # more than that.  LeNet-5 trains faster with two threads from a batch of 8, 20 million, where one takes 0.65 ms.
 WAKING: Final = 20_000_000
+
+
+def worth_waking(works: Iterable[int]) -> bool:
+    """Whether what can be shared of so many operations or bytes is worth a second thread."""
+    return sum(work for work in works if work >= WORTH) >= WAKING
 
 
 def default_threads() -> int:
