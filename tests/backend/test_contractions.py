@@ -112,7 +112,8 @@ def test_products(dtype: str, ta: bool, tb: bool) -> None:
 @pytest.mark.parametrize("op", [ops.conv, ops.conv_data, ops.conv_weights], ids=str)
 @pytest.mark.parametrize(
     ("h", "c", "k", "window", "stride", "pad", "groups"),
-    [(30, 3, 64, 7, 2, 3, 1), (7, 96, 80, 3, 1, 1, 1), (14, 64, 128, 1, 2, 0, 1), (1, 130, 40, 1, 2, 0, 1),
+    [(30, 3, 64, 7, 2, 3, 1), (7, 96, 80, 3, 1, 1, 1), (14, 64, 128, 1, 2, 0, 1), (15, 130, 140, 1, 2, 0, 1),
+     (1, 130, 40, 1, 2, 0, 1),
      (13, 48, 48, 3, 2, 1, 48), (27, 24, 40, 5, 1, 2, 2)],
 )  # fmt: skip
 def test_same_bits_with_each_number_of_threads_twice(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import accumulate
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from netc.backends.cpu import few, winograd
 from netc.backends.cpu.call import ALONE, Borrow, Bound, Call, Own
-from netc.backends.cpu.dot import matrices
+from netc.backends.cpu.dot import Product, product
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
 from netc.backends.cpu.target import VECTOR_BYTES
@@ -217,8 +216,8 @@ def conv_weights(b: Bound) -> list[Call]:
     grid = _forward_grid(b, b.out()[:2], b.shape(1))
     if _depthwise(b, c, k):
         return _depthwise_weights(b, grid)
-    if _pointwise(b, grid) and min(c, k) >= WIDE:
-        return [matrices(b, c, k, prod(b.shape(1)[:3]), ta=True, tb=False)]
+    if min(c, k) >= WIDE and _pointwise(b, grid):
+        return _by_pixels(b, grid)
     pixels = few.together_by_weights(grid, c, k, _lanes(b)) if _joins(b) else 1
     return _stretches(b, grid.together(pixels), pixels, grid.cols.step)
 
@@ -253,10 +252,22 @@ def _stretches(b: Bound, grid: Grid, pixels: int, step: int) -> list[Call]:
 
 
 def _pointwise(b: Bound, grid: Grid) -> bool:
-    """Whether every output pixel sees the input pixel of its place, and all its channels."""
-    n, ho, wo, _ = b.shape(1)
-    same = b.shape(0)[:3] == (n, ho, wo) and len(grid.rows.taps) == len(grid.cols.taps) == 1
-    return same and _groups(b) == 1 and grid.rows.step == grid.cols.step == 1
+    """Whether every output pixel sees one input pixel, and all its channels."""
+    h, w = b.shape(0)[1:3]
+    return grid.taps == _groups(b) == 1 and grid.rows.inside(h) and grid.cols.inside(w)
+
+
+def _by_pixels(b: Bound, grid: Grid) -> list[Call]:
+    """A product of matrices of pixels; those that are seen are brought together first, unless all are."""
+    (n, h, w, c), (_, ho, wo, k) = b.shape(0), b.shape(1)
+    if (h, w) == (ho, wo):
+        return [product(b, Product(b.inputs[0], b.inputs[1], c, k, n * ho * wo, ta=True))]
+    seen = Borrow(n * ho * wo * c, b.outputs[0].dtype)
+    steps = (grid.rows.step, grid.rows.lead, grid.cols.step, grid.cols.lead)
+    picked = Call(
+        kernels("conv").picked, n * ho, (b.inputs[0], seen, b.shape(0), (ho, wo), steps), seen.nbytes
+    )
+    return [picked, product(b, Product(seen, b.inputs[1], c, k, n * ho * wo, ta=True))]
 
 
 def _depthwise_weights(b: Bound, grid: Grid) -> list[Call]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,27 +36,45 @@ def dot(b: Bound) -> list[Call]:
         return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]
     if b.weights_stay and not tb:
         return _with_panels(b, m, n, depth, ta=ta)
-    return [matrices(b, m, n, depth, ta=ta, tb=tb)]
+    return [product(b, Product(b.inputs[0], b.inputs[1], m, n, depth, ta=ta, tb=tb))]
 
 
 def _with_panels(b: Bound, m: int, n: int, depth: int, *, ta: bool) -> list[Call]:
-    """The same with a B that is brought together once, in panels `(ceil(N / width), K, width)`."""
+    """The same with a B that is brought together once."""
     width = 2 * (VECTOR_BYTES // b.outputs[0].itemsize)
     count = -(-n // width)
     panels = b.of_weights(count * depth * width)
     sizes = (depth, n, n, 1, 0, 0, 1)
     pack = Call(kernels("conv").pack, count, (b.inputs[1], _HERE, panels, 0, *sizes), panels.nbytes, True)
-    return [pack, matrices(b, m, n, depth, ta=ta, tb=False, panels=panels)]
+    return [pack, product(b, Product(b.inputs[0], panels, m, n, depth, ta=ta, in_panels=True))]
 
 
-def matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool, panels: Any = None) -> Call:
-    """A `(m, depth)` times B `(depth, n)`, as they lie in memory or transposed, or with B in panels."""
-    a_row, a_step = (1, m) if ta else (depth, 1)
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A `(m, depth)` times B `(depth, n)`, as they lie in memory or transposed.
+
+    B may be in panels, `(ceil(n / width), depth, width)`.
+    """
+
+    a: Any
+    b: Any
+    m: int
+    n: int
+    depth: int
+    ta: bool = False
+    tb: bool = False
+    in_panels: bool = False
+
+
+def product(b: Bound, p: Product) -> Call:
+    """The call of a product that is the equation's result, of its operands or of others."""
+    m, n, depth, tb, in_panels = p.m, p.n, p.depth, p.tb, p.in_panels
+    a_row, a_step = (1, m) if p.ta else (depth, 1)
     out: Any = b.outputs[0]
     size = out.itemsize
     width = 2 * (VECTOR_BYTES // size)
     # In panels, column j of B begins j K numbers behind the first, if it is the first of a panel.
-    b_step, b_column = (1, depth) if tb else (n, 1) if panels is None else (width, depth)
+    b_step, b_column = (1, depth) if tb else (width, depth) if in_panels else (n, 1)
     count = -(-n // width)
     blocks = -(-m // (BLOCK * TALL))
     if count < 4 * b.threads and m >= 4 * b.threads * TALL:
@@ -64,16 +83,15 @@ def matrices(b: Bound, m: int, n: int, depth: int, *, ta: bool, tb: bool, panels
     if not tb and depth <= SHALLOW and out.nbytes > LARGE:
         rows = TALL
     units, rows = count * -(-m // rows), min(m, rows)
-    packs = count >= 8 and (depth >= 128 or not ta)
-    apart = panels is None and (b_column != 1 or rows > 8 * TALL)
+    packs = count >= 8 and (depth >= 128 or not p.ta)
+    apart = not in_panels and (b_column != 1 or rows > 8 * TALL)
     # Where few rows leave memory to wait for, panels that are not brought together read the same pages of B in turn.
-    stretch = DEPTH // size if apart or panels is not None or rows > 2 * TALL else PAGES
-    if (tb or panels is not None) and rows <= 8 * TALL:
+    stretch = DEPTH // size if apart or in_panels or rows > 2 * TALL else PAGES
+    if (tb or in_panels) and rows <= 8 * TALL:
         stretch *= 4  # B is as much as all else: long stretches of it come sooner
     left, right = (
         Own(-(-rows // TALL) * (TALL * stretch + LANES) if packs else 0, out.dtype),
         Own(stretch * width, out.dtype),
     )
-    operands = b.inputs if panels is None else (b.inputs[0], panels)
     sizes = (m, n, depth, a_row, a_step, b_step, b_column, rows, stretch, int(packs), int(apart))
-    return Call(kernels("dot").dot, units, (*operands, out, left, right, _HERE, *sizes), b.work)
+    return Call(kernels("dot").dot, units, (p.a, p.b, out, left, right, _HERE, *sizes), b.work)

@@ -113,7 +113,9 @@ def _emit_lined(ctx, builder, signature, values, height, vectors):
     c_rows = [builder.mul(i, c_row) for i in row]
     start = _start(t, c_base, c_rows, add)
     a_rows = [builder.gep(a_base, [i]) for i in row]
-    end = _summed(t, a_rows, arrays.table(2), a_step, b_base, b_step, b_outer, outer, depth, start, asks=height == TALL)
+    end = _summed(
+        t, a_rows, arrays.table(2), a_step, b_base, b_step, b_outer, outer, depth, start, asks=height == TALL
+    )
     for i, at in enumerate(c_rows):
         for j in range(vectors):
             t.store(end[i * vectors + j], c_base, at, j)

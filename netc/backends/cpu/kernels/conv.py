@@ -165,6 +165,18 @@ def by_weights(lo, hi, x, grad, out, taps, around, starts, panels, source, grid,
 
 
 @kernel
+def picked(lo, hi, x, out, source, size, steps):
+    """Output rows lo..hi of all images' pixels that windows of one pixel see, side by side."""
+    _n, h, w, c = source
+    rows, cols = size
+    row_step, top, col_step, left = steps
+    for row in range(lo, hi):
+        at = ((row // rows * h + row % rows * row_step - top) * w - left) * c
+        for j in range(cols):
+            copy(x, at + j * col_step * c, out, (row * cols + j) * c, c)
+
+
+@kernel
 def total(lo, hi, partial, out, parts, size):
     """Numbers lo..hi of the sum of all parts, in their order."""
     copy(partial, lo, out, lo, hi - lo)
