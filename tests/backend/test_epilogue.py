@@ -22,7 +22,7 @@ from netc.types import NUMPY_NAME, TensorType
 from tests.application import Draw
 from tests.backend.test_contractions import DRAWS
 
-KINDS = ("bias", "residual", "flat", "gate", "kept", "sums", "moments")
+KINDS = ("bias", "clip", "residual", "flat", "gate", "kept", "sums", "moments")
 
 
 def convolution(b: Builder, draw: Draw) -> Value:
@@ -70,6 +70,8 @@ def with_epilogue(kind: str, dtype: Any, draw: Draw) -> Program:
     elif kind == "gate":
         gate = b.input("gate", TensorType((n, 1, 1, k), dtype), "data")
         b.outputs["z"] = b(ops.relu, b(ops.mul, b(ops.bias, y, vector), gate))
+    elif kind == "clip":
+        b.outputs["z"] = b(ops.clip, b(ops.bias, y, vector), low=-0.5, high=1.5)
     else:
         z = b(ops.bias, y, vector)
         b.outputs["z"] = b(ops.relu, b(ops.add, z, same("r")) if kind == "residual" else z)

@@ -80,6 +80,24 @@ class Along:
 
 
 ALONE: Final = Along()
+DONE: Final = Along()  # nothing is taken along, for the kernel has done it
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """An epilogue that a register tile does before it writes its sums: a bias `(K,)`, and bounds of what comes out."""
+
+    bias: Any
+    low: float
+    high: float
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """What a kernel takes: an empty bias where there is nothing to do."""
+        one = self.bias.dtype.type
+        return self.bias, one(self.low), one(self.high)
+
+
 LEAST, MOST = (
     32,
     256,
@@ -97,7 +115,8 @@ class Bound:
 
     Where `math` is strict, sums of products are computed as they are defined, by no algorithm that rounds more.
     `stay` tells of each operand whether it is a weight that no run changes.  `epilogue` makes what is taken along by a
-    kernel that finishes so many pixels at a time, or a multiple of them; there may be nothing that can be.
+    kernel that finishes so many pixels at a time, or a multiple of them; there may be nothing that can be.  `finish` is
+    the same epilogue where a tile can do it.
     """
 
     eq: Equation
@@ -107,6 +126,17 @@ class Bound:
     math: Math = "fast"
     stay: tuple[bool, ...] = ()
     epilogue: Callable[[int], Along] | None = None
+    finish: Finish | None = None
+
+    @property
+    def alone(self) -> Bound:
+        """The equation without its epilogue."""
+        return replace(self, epilogue=None, finish=None)
+
+    @property
+    def finish_args(self) -> tuple[Any, ...]:
+        """What a kernel takes whose tiles can finish."""
+        return (self.finish or Finish(np.empty(0, self.outputs[0].dtype), 0, 0)).args
 
     def along(self, pixels: int) -> Along:
         """What a kernel takes along that finishes so many pixels at a time: those of all images, in their order."""

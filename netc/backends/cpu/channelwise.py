@@ -63,14 +63,15 @@ class _Channels(_Tile):
 
 def _make_spread(pixels, vectors):
     """The intrinsic for so many pixels and vectors.  `steps` are those of x, of y, and the window's four; `shape` is
-    (pixels, channels that are left, rows and columns of the window).
+    (pixels, channels that are left, rows and columns of the window, whether the sums get a bias and bounds).
     """
 
     def emit(ctx, builder, signature, values):
-        steps = [builder.extract_value(values[6], i) for i in range(6)]
-        count, left, rows, cols = (builder.extract_value(values[7], i) for i in range(4))
+        low, high, numbers, shape = values[8:]
+        steps = [builder.extract_value(numbers, i) for i in range(6)]
+        count, left, rows, cols, ends = (builder.extract_value(shape, i) for i in range(5))
         t = _Channels(ctx, builder, signature, values, vectors, left)
-        x, w, y = t.base(0), t.base(2), t.base(4)
+        x, w, y, bias = (t.base(i) for i in (0, 2, 4, 6))
         t.height = pixels
         repeated = t.repeated_rows(count)
         x_at = [builder.mul(i, steps[0]) for i in repeated]
@@ -89,14 +90,25 @@ def _make_spread(pixels, vectors):
             return _loop(builder, cols, sums, over_cols, "cols")
 
         end = _loop(builder, rows, [t.zero] * (pixels * vectors), over_rows, "rows")
-        for i in range(pixels):
-            t.write(end[i * vectors : (i + 1) * vectors], y, builder.mul(repeated[i], steps[1]))
+        lines = [end[i * vectors : (i + 1) * vectors] for i in range(pixels)]
+        places = [builder.mul(i, steps[1]) for i in repeated]
+        with builder.if_else(builder.icmp_signed("!=", ends, ir.Constant(_I64, 0))) as (finish, plain):
+            with finish:
+                added, bounds = (
+                    t.read(bias, ir.Constant(_I64, 0)),
+                    [t.splat(v, t.scalar) for v in (low, high)],
+                )
+                for line, at in zip(lines, places, strict=True):
+                    t.write(t.finished(line, added, *bounds), y, at)
+            with plain:
+                for line, at in zip(lines, places, strict=True):
+                    t.write(line, y, at)
         return ctx.get_dummy_value()
 
     @intrinsic
-    def tile(_, x, x_at, w, w_at, y, y_at, steps, shape):
-        n = types.intp
-        return types.void(x, n, w, n, y, n, types.UniTuple(n, 6), types.UniTuple(n, 4)), emit
+    def tile(_, x, x_at, w, w_at, y, y_at, bias, bias_at, low, high, steps, shape):
+        n, f = types.intp, x.dtype
+        return types.void(x, n, w, n, y, n, bias, n, f, f, types.UniTuple(n, 6), types.UniTuple(n, 5)), emit
 
     return tile
 
@@ -106,19 +118,21 @@ _spread_four, _spread_one = _make_spread(4, _FEW), _make_spread(1, _MANY)
 
 
 @helper
-def spread(x, x_at, w, w_at, y, y_at, steps, pixels, channels, rows, cols):
-    """Any number of pixels and channels; the window has at least one row and column."""
-    lanes = VECTOR_BYTES // y.itemsize
+def spread(x, x_at, w, w_at, y, y_at, steps, pixels, channels, rows, cols, bias, low, high):
+    """Any number of pixels and channels; the window has at least one row and column.  Where there is a bias, it is
+    added, and what comes out is kept between `low` and `high`.
+    """
+    lanes, ends = VECTOR_BYTES // y.itemsize, min(1, bias.size)
     if pixels == 1:
         for c in range(0, channels, _MANY * lanes):
-            _spread_one(x, x_at + c, w, w_at + c, y, y_at + c, steps, (1, channels - c, rows, cols))
+            shape = (1, channels - c, rows, cols, ends)
+            _spread_one(x, x_at + c, w, w_at + c, y, y_at + c, bias, c, low, high, steps, shape)
         return
     for i in range(0, pixels, 4):
         x_from, y_from = x_at + i * steps[0], y_at + i * steps[1]
         for c in range(0, channels, _FEW * lanes):
-            _spread_four(
-                x, x_from + c, w, w_at + c, y, y_from + c, steps, (pixels - i, channels - c, rows, cols)
-            )
+            shape = (pixels - i, channels - c, rows, cols, ends)
+            _spread_four(x, x_from + c, w, w_at + c, y, y_from + c, bias, c, low, high, steps, shape)
 
 
 _SUMMED = 4  # vectors of channels

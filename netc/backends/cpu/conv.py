@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from netc.backends.cpu import few, winograd
-from netc.backends.cpu.call import ALONE, Borrow, Bound, Call, Own
+from netc.backends.cpu.call import ALONE, DONE, Borrow, Bound, Call, Own
 from netc.backends.cpu.dot import Product, product
 from netc.backends.cpu.emit import kernels
 from netc.backends.cpu.grids import Grid, data_axes, forward_axis
@@ -48,7 +48,7 @@ def conv_data(b: Bound) -> list[Call]:
     cols = list(data_axes(w, s, sw, dw, left))
     grids = [Grid(row, col) for row in data_axes(h, r, sh, dh, top) for col in cols]
     if _depthwise(b, c, k):
-        whole = b if len(grids) == 1 else replace(b, epilogue=None)
+        whole = b if len(grids) == 1 else b.alone
         return [_depthwise_product(whole, grid) for grid in grids]
     if spread := few.spread(b, grids):
         return spread
@@ -96,7 +96,8 @@ def _depthwise_product(b: Bound, grid: Grid) -> Call:
     row = width * channels * b.outputs[0].itemsize
     per = max(1, min(PIXELS // width, SEEN // row))
     sizes = (b.shape(0), *axes, _target(b, grid), (b.shape(1)[1], total, per))
-    args = (*b.inputs, *b.outputs, b.along(per * width), *sizes)
+    then = DONE if b.finish else b.along(per * width)
+    args = (*b.inputs, *b.outputs, *b.finish_args, then, *sizes)
     return Call(kernels("depthwise").product, -(-total // per), args, b.work)
 
 
@@ -121,7 +122,8 @@ def _products(b: Bound, grids: list[Grid], rows: int, cols: int, steps: tuple[in
             continue
         packs.append(_pack(b, grid, pixels, (packed, at, rows, cols, steps), size))
         panels = groups * -(-pixels * cols // lanes)
-        whole = b if len(grids) == 1 else replace(b, epilogue=None)  # one of several grids finishes no row
+        whole = b if len(grids) == 1 else b.alone  # one of several grids finishes no row
+        whole = whole if pixels == 1 else replace(whole, finish=None)
         products.append(
             _product(whole, grid.together(pixels), packed, at, (groups, rows, pixels * cols, panels))
         )
@@ -170,13 +172,12 @@ def _product(b: Bound, grid: Grid, packed: Any, at: int, sizes: tuple[int, int, 
     units = -(-source[0] * grid.rows.count // per) * shares
     places = Own(per * grid.cols.count, _INT)  # of as many pixels
     own = (_around(b, grid, per, padded), places, places)
-    then = b.along(per * b.out()[2]) if shares == 1 else ALONE
+    then = DONE if b.finish else b.along(per * b.out()[2]) if shares == 1 else ALONE
+    own = (*own, *b.finish_args, then)
     more = (source, layout, _target(b, grid), (groups, rows, cols, run, at, per, shares))
     pixels = source[0] * grid.rows.count * grid.cols.count
     work = 2 * pixels * grid.taps * rows * cols * groups
-    return Call(
-        kernels("conv").product, units, (b.inputs[0], packed, b.outputs[0], taps, *own, then, *more), work
-    )
+    return Call(kernels("conv").product, units, (b.inputs[0], packed, b.outputs[0], taps, *own, *more), work)
 
 
 def _around(b: Bound, grid: Grid, per: int, padded: bool) -> Own:

@@ -46,10 +46,10 @@ class _Operands:
 
 
 def _emit_gathered(ctx, builder, signature, values, height, vectors):
-    _, _, _, _, _, _, b_step, b_outer, outer, depth, _, _, _, shape = values
+    _, _, _, _, _, _, b_step, b_outer, outer, depth, _, _, _, _, _, low, high, shape = values
     t = _Tile(builder, signature.args[0], height, vectors, masked=True, whole=True)
     arrays = _Operands(ctx, t, signature, values)
-    first, rows, columns = (builder.extract_value(shape, i) for i in range(3))
+    first, rows, columns, ends = (builder.extract_value(shape, i) for i in range(4))
     t.make_mask(columns)
     row = [builder.add(first, i) for i in t.repeated_rows(rows)]
     read, tap, write = arrays.table(2), arrays.table(3), arrays.table(12)
@@ -57,22 +57,55 @@ def _emit_gathered(ctx, builder, signature, values, height, vectors):
     a_rows = [builder.gep(a_base, [read(i)]) for i in row]
     zero = [t.zero] * (height * vectors)
     end = _summed(t, a_rows, tap, ir.Constant(_I64, 1), b_base, b_step, b_outer, outer, depth, zero)
-    for i, at in enumerate([write(i) for i in row]):
-        for j in range(vectors):
-            t.store(end[i * vectors + j], c_base, at, j)
+    places = [write(i) for i in row]
+    with builder.if_else(builder.icmp_signed("!=", ends, ir.Constant(_I64, 0))) as (finish, plain):
+        with finish:
+            base, bounds = arrays.base(13), [t.splat(x, t.scalar) for x in (low, high)]
+            bias = [t.load(base, ir.Constant(_I64, 0), j) for j in range(vectors)]
+            _write(t, t.finished(end, bias * height, *bounds), c_base, places)
+        with plain:
+            _write(t, end, c_base, places)
     return ctx.get_dummy_value()
 
 
+def _write(t, sums, c_base, places):
+    for i, at in enumerate(places):
+        for j in range(t.vectors):
+            t.store(sums[i * t.vectors + j], c_base, at, j)
+
+
 def _make_gathered(height, vectors):
-    """The intrinsic for one size of tile.  `shape` is (first of the rows, how many are left, columns)."""
+    """The intrinsic for one size of tile.  `shape` is (first of the rows, how many are left, columns, whether the sums
+    get a bias and bounds).
+    """
 
     @intrinsic
-    def tile(_, a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, shape):
+    def tile(
+        _,
+        a,
+        a_at,
+        reads,
+        taps,
+        b,
+        b_at,
+        b_step,
+        b_outer,
+        outer,
+        depth,
+        c,
+        c_at,
+        writes,
+        bias,
+        at,
+        low,
+        high,
+        shape,
+    ):
         def generate(ctx, builder, signature, values):
             return _emit_gathered(ctx, builder, signature, values, height, vectors)
 
-        n, table = types.intp, types.Array(types.int64, 1, "C")
-        arguments = (a, n, table, table, b, n, n, n, n, n, c, n, table, types.UniTuple(n, 3))
+        n, table, x = types.intp, types.Array(types.int64, 1, "C"), a.dtype
+        arguments = (a, n, table, table, b, n, n, n, n, n, c, n, table, bias, n, x, x, types.UniTuple(n, 4))
         return types.void(*arguments), generate
 
     return tile
@@ -82,24 +115,36 @@ _gather_tall, _gather_tall_one = _make_gathered(TALL, 2), _make_gathered(TALL, 1
 _gather_short, _gather_short_one = _make_gathered(SHORT, 2), _make_gathered(SHORT, 1)
 
 
+# fmt: off
 @helper
-def gathered(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, rows, cols):
-    """`rows` rows of C, up to two vectors of `cols`.  The steps of A are 1."""
-    lanes = VECTOR_BYTES // c.itemsize
-    few, i = 2 * SHORT if cols > lanes else SHORT, 0  # short tiles of one vector wait for their own sums
+def gathered(
+    a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, rows, cols, bias, bias_at, low, high
+):
+    """`rows` rows of C, up to two vectors of `cols`.  The steps of A are 1.  Where there is a bias, it is added, and
+    what comes out is kept between `low` and `high`.
+    """
+    lanes, ends = VECTOR_BYTES // c.itemsize, min(1, bias.size)
+    few, i, p = 2 * SHORT if cols > lanes else SHORT, 0, bias_at  # short tiles of one vector wait for their own sums
     while i < rows:
-        s, tall = (i, rows - i, cols), rows - i > few
+        s, tall = (i, rows - i, cols, ends), rows - i > few
         if tall and cols > lanes:
-            _gather_tall(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
+            _gather_tall(
+                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high, s
+            )
         elif tall:
-            _gather_tall_one(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
+            _gather_tall_one(
+                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high, s
+            )
         elif cols > lanes:
-            _gather_short(a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s)
+            _gather_short(
+                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high, s
+            )
         else:
             _gather_short_one(
-                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, s
+                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high, s
             )
         i += TALL if tall else SHORT
+# fmt: on
 
 
 def _emit_lined(ctx, builder, signature, values, height, vectors):

@@ -30,12 +30,14 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from math import gcd, prod
+from math import gcd, inf, prod
 from typing import Any, Literal
 
-from netc.backends.cpu.call import ALONE, Along, Borrow, Bound, Call, Own, block_of
+from netc import ops
+from netc.backends.cpu.call import ALONE, Along, Borrow, Bound, Call, Finish, Own, block_of
 from netc.backends.cpu.emit import Kernel, kernels, load
 from netc.ops.fused import Expression, Step, fused, whole_type
+from netc.ops.primitive import Value
 
 Kind = Literal["full", "scalar", "vector", "gate"]
 
@@ -103,6 +105,25 @@ def along(b: Bound, pixels: int) -> Along:
         return ALONE
     blocks, *totals = _summing(b, loop, merged, block)
     return Along(blocks, 1, merged * block, tuple(totals))
+
+
+def finish(b: Bound, y: Value) -> Finish | None:
+    """The loop as a tile does it to its sums, which are y: a bias, and bounds; None where it is another."""
+    if b.eq.op is not fused and b.eq.op is not ops.bias:
+        return None
+    expression, inputs = _expression(b), b.eq.inputs
+    first, *others = expression.steps
+    sums = len(inputs)  # the number of the first step's result
+    plain = len(inputs) == 2 and len(others) < 2 and not expression.sums
+    if not plain or first.op is not ops.bias or inputs[first.args[0]] is not y or inputs[first.args[1]] is y:
+        return None
+    if others and (others[0].op not in (ops.relu, ops.clip) or others[0].args != (sums,)):
+        return None
+    if expression.results != (sums + len(others),):
+        return None
+    none, relu = {"low": -inf, "high": inf}, {"low": 0.0, "high": inf}
+    bounds = dict(others[0].params) or relu if others else none
+    return Finish(b.inputs[first.args[1]], bounds["low"], bounds["high"])
 
 
 def _merged(b: Bound, loop: Loop, rows: int) -> int:

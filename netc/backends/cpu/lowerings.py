@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from netc import ops
 from netc.backends.cpu import conv, dot, loops, norms, sampling, simple
-from netc.backends.cpu.call import Along, Bound, Call, Lowering
+from netc.backends.cpu.call import DONE, Along, Bound, Call, Lowering
 from netc.ir.program import Equation
 from netc.ops.epilogue import Part, with_epilogue
 from netc.ops.fused import fused
@@ -42,11 +42,13 @@ def lowering(op: Primitive) -> Lowering:
 
 
 def _with_epilogue(b: Bound) -> list[Call]:
-    """The first part's calls, one of which takes the second part along if it can; else those of both."""
+    """The first part's calls, one of which does the second part or takes it along if it can; else those of both."""
     first, then = _parts(b)
     along: Callable[[Bound, int], Along] = simple.moments_along if then.eq.op is ops.moments else loops.along
-    calls = lowering(first.eq.op)(replace(first, epilogue=partial(along, then)))
-    taken = next((a for c in calls for a in c.args if isinstance(a, Along) and a.call), None)
+    finish = None if b.params["keeps"] else loops.finish(then, b.eq.outputs[0])
+    calls = lowering(first.eq.op)(replace(first, epilogue=partial(along, then), finish=finish))
+    given = (a for c in calls for a in c.args if isinstance(a, Along))
+    taken = next((a for a in given if a.call or a is DONE), None)
     return [*calls, *(taken.after if taken else lowering(then.eq.op)(then))]
 
 

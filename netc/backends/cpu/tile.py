@@ -106,6 +106,14 @@ class _Tile:
         )
         self.builder.call(f, [value, where, ir.Constant(_I32, self.bytes), self.mask])
 
+    def finished(self, sums, bias, low, high):
+        """Vectors of sums with a bias, within bounds; a NaN stays one."""
+        return [self.bounded(self.builder.fadd(x, b), low, high) for x, b in zip(sums, bias, strict=True)]
+
+    def bounded(self, x, low, high):
+        x = self.builder.select(self.builder.fcmp_ordered("<", x, low), low, x)
+        return self.builder.select(self.builder.fcmp_ordered(">", x, high), high, x)
+
     def multiply_add(self, x, y, z):
         """x y + z, in one instruction and with one rounding where the processor has that."""
         f = self.function(f"llvm.fmuladd.{self.name}", self.vector, [self.vector] * 3)

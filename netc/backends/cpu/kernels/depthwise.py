@@ -25,9 +25,20 @@ def _inside(start, step, taps, size):
     return min(first, taps), max(min(first, taps), min(taps, end))
 
 
+@helper
+def _nothing_seen(y, to, k, bias, low, high):
+    """A pixel whose window lies outside: zeros, with their bias and within bounds if there are any."""
+    fill(y, to, k, 0)
+    for c in range(bias.size):
+        x = bias[c]
+        y[to + c] = low if x < low else (min(x, high))
+
+
 @kernel
-def product(lo, hi, x, wt, y, then, source, rows, cols, target, sizes):
-    """Blocks lo..hi of `per` rows of all images' grids, and then of `then`; `s` is the window's width."""
+def product(lo, hi, x, wt, y, bias, low, high, then, source, rows, cols, target, sizes):
+    """Blocks lo..hi of `per` rows of all images' grids, and then of `then`, or with a bias and bounds; `s` is the
+    window's width.
+    """
     s, total, per = sizes
     _n, h, w, c = source
     count_i, step_i, lead_i, taps_i, apart_i, first_i, number_i = rows
@@ -51,11 +62,11 @@ def product(lo, hi, x, wt, y, then, source, rows, cols, target, sizes):
             s0, s1 = _inside(j * step_j - lead_j, apart_j, taps_j, w)
             if r0 >= r1 or s0 >= s1:
                 together = 1
-                fill(y, to + j * col_stride * k, k, 0)
+                _nothing_seen(y, to + j * col_stride * k, k, bias, low, high)
             else:
                 at = from_x + (j * step_j + s0 * apart_j) * c
                 w_at, y_at = from_w + s0 * number_j * c, to + j * col_stride * k
-                spread(x, at, wt, w_at, y, y_at, steps, together, c, r1 - r0, s1 - s0)
+                spread(x, at, wt, w_at, y, y_at, steps, together, c, r1 - r0, s1 - s0, bias, low, high)
             j += together
         if row % per == per - 1 or row == total - 1:
             follow(then, row // per * per * width, (row + 1) * width)
