@@ -61,7 +61,7 @@ def layer_times(
 ) -> list[LayerTime]:
     """A row for each layer, in the order of the net; blocks below `depth` levels are one row.
 
-    A fused equation stands with the layer whose result it is: that of a convolution's bias and ReLU with the ReLU.
+    A fused equation stands with the layer whose result it is, and what a convolution takes along with the convolution.
     """
     told = _names(graph, spec, depth)
     rows: dict[str, LayerTime] = {name: LayerTime(name, layer) for name, layer in told.values()}

@@ -71,7 +71,7 @@ def bench(
     roof = measure_roof(threads)
     begun = perf_counter()
     exe, feeds = _made(graph, spec, batch, infer, threads, again, math)
-    timed = bind_timed(exe.program, exe.arrays, threads, math)
+    timed = bind_timed(exe.program, exe.arrays, threads, math, stay=infer)
     ready = perf_counter() - begun
     whole, each = _times(exe, feeds, timed, steps)
     seconds = [statistics.median(times) for times in zip(*each, strict=True)]

@@ -36,7 +36,9 @@ def epilogues(program: Program) -> Program:
         then = reader.get(eq.outputs[0]) if eq.op in _FIRST else None
         if then and updated.isdisjoint(then.outputs) and _may_follow(eq, at, then, place):
             gone.add(id(then))
-            line.append(_joined(eq, then, reads[eq.outputs[0]] > then.inputs.count(eq.outputs[0])))
+            y = eq.outputs[0]
+            # The moments' results have no room for y.
+            line.append(_joined(eq, then, then.op is ops.moments or reads[y] > then.inputs.count(y)))
         else:
             line.append(eq)
     return replace(program, equations=tuple(line))

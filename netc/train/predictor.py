@@ -32,6 +32,7 @@ from netc.types import NUMPY_NAME, DType, Math, Size
 Array = NDArray[Any]
 Fixed = Literal["evaluate", "score", "predict"]
 EVALUATION_BATCH: Final = 256  # examples at a time where nothing is learned
+ENGINES: Final = 4  # programs that are kept, for so many batch sizes: each has what it makes of the weights
 STEPS, VIEWS = 1, 2  # what augmentation is drawn for: streams of random numbers apart from each other
 
 
@@ -117,6 +118,8 @@ class Predictor:
         compiled = self._compiled(infer, stay=True)
         self._prepared |= {name: compiled[name] for name in prepared}
         engine = _Engine(compiled, self._compiled(prepare) if prepared else None, prepared)
+        while len(self._engines) >= ENGINES:
+            del self._engines[next(iter(self._engines))]
         self._engines[kind, batch] = engine
         return engine
 
@@ -147,10 +150,11 @@ class Predictor:
                 raise ValueError(
                     f"{name} has the shape {weights[name].shape}, and the net wants {i.outer_shape}"
                 )
-        self.version += 1
-        for name, i in wanted.items():
-            back = tuple(np.argsort(i.door)) if i.door else None
-            self.buffers[name][...] = weights[name].transpose(back) if back else weights[name]
+        with self._lock:  # nothing is prepared of weights of which half are new
+            for name, i in wanted.items():
+                back = tuple(np.argsort(i.door)) if i.door else None
+                self.buffers[name][...] = weights[name].transpose(back) if back else weights[name]
+            self.version += 1
 
     def _outside(self, name: str) -> Array:
         i = self._kept[name]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netc.backends.cpu import table
+from netc.backends.cpu import table, threads
 from netc.backends.cpu.call import Call, Own
 from netc.backends.cpu.driver import PerThread
 from netc.backends.cpu.emit import load
@@ -118,6 +118,31 @@ def test_runs_that_follow_at_any_distance(threads: int, monkeypatch: pytest.Monk
         until = perf_counter() + i % 30 * 1e-5
         while perf_counter() < until:
             pass
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_an_interrupt_while_threads_are_called(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run is finished before the interrupt is told, and the next one is right."""
+    k = load("driver_test", SOURCE)
+    x, y = np.zeros(SIZE), np.zeros(SIZE)
+    run = tables([Call(k.count, SIZE, (x, 1.0), 0), Call(k.turned, SIZE, (x, y, (1, 1)), 0)], 3, monkeypatch)
+    run()
+    plain, calls = threads.summon(), iter(range(1000))
+
+    def summon(mine: int) -> int:
+        if next(calls) < after:
+            return plain(mine)
+        found = plain(mine)
+        monkeypatch.undo()
+        raise KeyboardInterrupt if found else KeyboardInterrupt("asleep")
+
+    for i in range(2, 20):
+        monkeypatch.setattr(threads, "summon", lambda: summon)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+        np.testing.assert_array_equal(y, i)
+    run()
+    np.testing.assert_array_equal(y, 20)
 
 
 def test_where_memory_of_a_threads_own_lies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,10 @@ from netc.backends import cpu
 from netc.backends.cpu.emit import kernels
 from netc.ops.primitive import Primitive
 from netc.ops.windows import window_count
+from netc.runtime import compile_program
 from tests.application import Draw
 from tests.backend.test_contractions import DRAWS, near, numbers
-from tests.primitive_case import Application, cast, run
+from tests.primitive_case import Application, cast, program, run
 
 FEW, MORE = st.integers(1, 8), st.sampled_from([1, 6, 12, 40])
 
@@ -24,13 +25,8 @@ FEW, MORE = st.integers(1, 8), st.sampled_from([1, 6, 12, 40])
 def drawn(draw: Draw) -> list[Application]:
     """A convolution of few channels over a map that is wider than high, with its gradients."""
     seed = draw(st.integers(0, 1 << 20))
-    n, h, w, c, k = (
-        draw(st.integers(1, 3)),
-        draw(st.integers(1, 9)),
-        draw(st.integers(1, 33)),
-        draw(FEW),
-        draw(FEW),
-    )
+    n, h, w = draw(st.integers(1, 3)), draw(st.integers(1, 9)), draw(st.integers(1, 33))
+    c, k = draw(FEW), draw(MORE)
     window = draw(st.tuples(st.integers(1, 3), st.integers(1, 5)))
     stride = draw(st.tuples(st.integers(1, 2), st.integers(1, 3)))
     pad = tuple(draw(st.tuples(st.integers(0, 3), st.integers(0, 3))) for _ in range(2))
@@ -109,3 +105,17 @@ def test_same_bits_with_each_number_of_threads_twice(
     for threads in (1, 3):
         once, again = (run(narrow, "cpu", "f32", threads) for _ in "ab")
         np.testing.assert_array_equal(once[0], again[0])
+
+
+def test_strict_looks_only_where_windows_do() -> None:
+    """Together, a pixel that is not finite reaches neighbours that do not see it, as infinity times 0."""
+    x, wt = numbers(1, 1, 8, 28, 1), numbers(2, 3, 3, 1, 6)
+    x[0, 4, 10, 0] = np.inf
+    operands = cast(x, "f32"), cast(wt, "f32")
+    app = Application(ops.conv, operands, {"stride": (1, 1), "pad": ((1, 1), (1, 1))})
+    (exact,) = run(app, "numpy", "f32")
+    strict = compile_program(program(app, "f32"), "cpu", math="strict")
+    found = strict.run({f"x{i}": operand for i, operand in enumerate(operands)})["y0"]
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(exact))
+    (fast,) = run(app, "cpu", "f32")
+    assert np.isfinite(exact[~np.isfinite(fast)]).any()

@@ -297,3 +297,11 @@ def test_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NETC_NUM_THREADS", wrong)
         with pytest.raises(ValueError, match="NETC_NUM_THREADS"):
             default_threads()
+
+
+def test_a_small_program_walks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is cut into parts for threads that do not come: its bits are those of one thread."""
+    alone = train(compile_program(small_net(), "cpu", 1))
+    monkeypatch.setattr("netc.backends.cpu.threads.WAKING", 1 << 60)
+    monkeypatch.setattr("netc.backends.cpu.walk.serve", None)  # nobody is called
+    assert train(compile_program(small_net(), "cpu", 3)) == alone

@@ -82,6 +82,14 @@ def test_moments() -> None:
     assert names(joined(b)) == ["conv+moments", "tanh"]
 
 
+def test_moments_of_what_nobody_else_reads() -> None:
+    b, _, y = started()
+    b.outputs["mean"], b.outputs["var"] = b.all(ops.moments, y)
+    program = joined(b)
+    assert names(program) == ["conv+moments"]
+    assert len(program.equations[0].outputs) == 3
+
+
 def test_the_last_of_two_convolutions_has_the_sum() -> None:
     b, x, y = started()
     other = b(ops.conv, x, b.input("v", TensorType((3, 3, 4, 4), "f64"), "data"), **SAME)

@@ -30,21 +30,27 @@ def bind(
     """What runs the program once, and what brings weights that `stay` together as kernels read them; everything is
     compiled when this returns.
     """
-    threads = default_threads() if threads is None else threads
-    calls = [
-        c for _, c in _numbered_calls(program, arrays, threads, math, _staying(program) if stay else set())
-    ]
-    early, always = (Table([c for c in calls if c.early is when], threads) for when in (True, False))
+    threads = _threads(program, threads)
+    numbered = _numbered_calls(program, arrays, threads, math, stay)
+    early, always = (Table([c for _, c in numbered if c.early is when], threads) for when in (True, False))
     return Ready(always.run, early.run)
 
 
 def bind_timed(
-    program: Program, arrays: Mapping[Value, Any], threads: int | None = None, math: Math = "fast"
+    program: Program,
+    arrays: Mapping[Value, Any],
+    threads: int | None = None,
+    math: Math = "fast",
+    stay: bool = False,
 ) -> Callable[[], list[float]]:
-    """What runs the program once and tells the seconds of each equation; views take none."""
-    threads = default_threads() if threads is None else threads
-    places, calls = zip(*_numbered_calls(program, arrays, threads, math, set()), strict=True)
-    table = Table(calls, threads)
+    """What runs the program once and tells the seconds of each equation; views take none, and what is made of weights
+    that `stay` is made now.
+    """
+    threads = _threads(program, threads)
+    numbered = _numbered_calls(program, arrays, threads, math, stay)
+    Table([c for _, c in numbered if c.early], threads).run()
+    places = [at for at, c in numbered if not c.early]
+    table = Table([c for _, c in numbered if not c.early], threads)
 
     def run() -> list[float]:
         seconds = [0.0] * len(program.equations)
@@ -55,14 +61,19 @@ def bind_timed(
     return run
 
 
+def _threads(program: Program, threads: int | None) -> int:
+    """How many walk the program: one if it is small, and then nothing is cut into parts for others."""
+    wanted = default_threads() if threads is None else threads
+    return wanted if worth_waking(work_of(eq) for eq in program.equations if not eq.op.view) else 1
+
+
 def _numbered_calls(
-    program: Program, arrays: Mapping[Value, Any], threads: int, math: Math, staying: set[Value]
+    program: Program, arrays: Mapping[Value, Any], threads: int, math: Math, stay: bool
 ) -> list[tuple[int, Call]]:
     """The calls of a program, each with the number of its equation."""
     flat = {v: a.reshape(-1) for v, a in arrays.items()}
+    staying = _staying(program) if stay else set[Value]()
     numbers = [at for at, eq in enumerate(program.equations) if not eq.op.view]
-    if not worth_waking(work_of(program.equations[at]) for at in numbers):
-        threads = 1  # nothing is cut into parts that one thread then does in turn
     calls = lent([_calls(program.equations[at], flat, threads, math, staying) for at in numbers])
     return [(at, c) for at, of_one in zip(numbers, calls, strict=True) for c in of_one]
 

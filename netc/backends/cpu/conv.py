@@ -94,7 +94,7 @@ def _depthwise_product(b: Bound, grid: Grid) -> Call:
         axes.append((axis.count, axis.step, axis.lead, len(axis.taps), offset, first, number))
     total, (_, _, width, channels) = b.shape(0)[0] * grid.rows.count, b.out()
     row = width * channels * b.outputs[0].itemsize
-    per = max(1, min(PIXELS // width, SEEN // row))
+    per = max(1, min(PIXELS // width, SEEN // row, -(-total // (4 * b.threads))))
     sizes = (b.shape(0), *axes, _target(b, grid), (b.shape(1)[1], total, per))
     then = DONE if b.finish else b.along(per * width)
     args = (*b.inputs, *b.outputs, *b.finish_args, then, *sizes)

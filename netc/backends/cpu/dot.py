@@ -17,6 +17,7 @@ PAGES = 32  # as many as a processor finds without looking them up, beside those
 BLOCK = 40  # strips of A that one unit of a matrix product takes: they stay in the second-level cache
 # A result that no cache holds, of few steps, is written row by row: panels of its columns would come back to each page.
 SHALLOW, LARGE = 64, 4 << 20
+CACHED = 16 << 20  # bytes of weights that stay, above which they come from memory, in panels or not
 _HERE = np.zeros(1, np.int64)  # the one place where the steps of a matrix product's tile begin
 
 
@@ -34,7 +35,7 @@ def dot(b: Bound) -> list[Call]:
     if not tb and (m == 1 or depth <= 2):
         strip = 4096 // size  # of a row: what is added to stays in the first-level cache
         return [Call(k.rows, m * -(-n // strip), (*arrays, n, depth, a_row, a_step, strip), b.work)]
-    if b.weights_stay and not tb:
+    if b.weights_stay and not tb and b.inputs[1].nbytes <= CACHED:
         return _with_panels(b, m, n, depth, ta=ta)
     return [product(b, Product(b.inputs[0], b.inputs[1], m, n, depth, ta=ta, tb=tb))]
 

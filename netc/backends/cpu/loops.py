@@ -19,7 +19,7 @@ operand lives is written through the operand's name, so LLVM sees that they are 
 is given (a factor, a rate) are arguments, so that one compiled loop serves them all.
 
 A loop that sums each channel takes its rows in blocks, each into sums of its own, whose number follows from the shape
-alone; `kernels/reduce.py: total` adds them up, in their order whatever the threads.
+alone, or, taken along by a convolution, from that one's blocks; `kernels/reduce.py: total` adds them up in their order.
 """
 
 from __future__ import annotations

@@ -41,14 +41,14 @@ class Table:
             place = Taken(self._then[at].ctypes.data if a.call else 0)
             self._args[at] = tuple(place if isinstance(x, Along) else x for x in self._args[at])
         patterns, self._blocks = zip(*map(words_of, self._args), strict=True) if calls else ((), ())
-        lines = list(zip(trampolines(patterns), entries, (b.ctypes.data for b in self._blocks), strict=True))
+        heads = list(zip(trampolines(patterns), entries, (b.ctypes.data for b in self._blocks), strict=True))
         self._table = np.zeros((len(calls), LINE), np.int64)
         for i, call in enumerate(calls):
             # A stretch may begin when what it reads is written, and nobody reads any more what it writes.
             wait = i > 0 and (shared[i] or shared[i - 1])
-            self._table[i] = *lines[i], call.extent, SHARED * shared[i] + WAIT * wait
-        for (at, _), line in zip(taken, lines[len(calls) :], strict=True):
-            self._then[at] = *line, along[at].times, along[at].over
+            self._table[i] = *heads[i], call.extent, SHARED * shared[i] + WAIT * wait
+        for (at, _), head in zip(taken, heads[len(calls) :], strict=True):
+            self._then[at] = *head, along[at].times, along[at].over
 
     def run(self) -> None:
         """Does every call once, in order."""

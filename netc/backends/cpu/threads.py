@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from netc.backends.cpu.walk import LINES, MINE, STATE, TABLE, TIMES, serve, summon, walk
+from netc.backends.cpu.walk import JOB, LINES, MINE, STATE, TABLE, TIMES, serve, summon, walk
 
 # Operations or bytes from which sharing pays: threads that wait for each other twice lose about a microsecond.
 WORTH: Final = 200_000
@@ -67,10 +67,20 @@ class Gang:
         """Walks a table of so many lines with all threads.  Whoever calls holds `busy`."""
         # and nothing else of the state: a thread may still look at the last barrier
         self.state[[TIMES, LINES, TABLE]] = times, lines, table
-        for number, call in enumerate(self._calls, 1):
-            if not summon()(self.words[number].ctypes.data):
-                call.release()
+        self.state[JOB] += 1
+        try:
+            self._call()
+        except BaseException:  # Ctrl-C: those who were called wait for the others, who may not have been
+            self._call()
+            walk(times != 0)(0, self.threads, lines, table, self.state.ctypes.data)
+            raise
         walk(times != 0)(0, self.threads, lines, table, self.state.ctypes.data)
+
+    def _call(self) -> None:
+        """Calls all threads to the job of this number; who is called twice does it once."""
+        for number, call in enumerate(self._calls, 1):
+            if not summon()(self.words[number].ctypes.data) and call.locked():
+                call.release()
 
 
 _gangs: dict[int, Gang] = {}

@@ -4,8 +4,9 @@
 number.  A thread that has walked lingers in `serve` for a while, and walks again if it is called: who has to be woken
 comes about 60 µs late, and small nets take a step in 400.  All is LLVM IR, compiled when it is first wanted.
 
-Each thread but the first has a word of its own, `mine`: 0 while it sleeps, or is about to, 1 from when it begins to
-walk until it is tired of lingering, and 2 when it has been called meanwhile.
+Each thread but the first has two words of its own, `mine`: 0 while it sleeps, or is about to, 1 from when it begins to
+walk until it is tired of lingering, and 2 when it has been called meanwhile; and the number of the last job that it
+did, so that to be called twice does no harm.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ WAIT: Final = 2  # before it all threads wait for each other
 LINE: Final = 5  # words of a line
 STATE: Final = 24  # words that the threads of a run share, each of three on a cache line of its own:
 ARRIVED, GENERATION = 0, 8
-TIMES, LINES, TABLE = 16, 17, 18  # where the timed walk writes, and what those who serve walk
-MINE: Final = 8  # words of a cache line, of which each thread has one for its word
+TIMES, LINES, TABLE, JOB = (
+    16,
+    17,
+    18,
+    19,
+)  # where the timed walk writes, what those who serve walk, and its number
+MINE: Final = 8  # words of a cache line, of which each thread has one for its words
 
 _SPINS: Final = 4000  # looks at the barrier, about 40 µs, before the core is offered to others
 _LINGER: Final = _SPINS + 400  # looks at a thread's own word before it sleeps, 0.1 to 0.2 ms
@@ -133,6 +139,14 @@ begin:
   br label %run
 run:
   store atomic i64 1, ptr %mine release, align 8
+  %job.at = getelementptr i64, ptr %state, i64 {job}
+  %last.at = getelementptr i64, ptr %mine, i64 1
+  %job = load i64, ptr %job.at
+  %last = load i64, ptr %last.at
+  %known = icmp eq i64 %job, %last
+  br i1 %known, label %look, label %work
+work:
+  store i64 %job, ptr %last.at
   %lines.at = getelementptr i64, ptr %state, i64 {lines}
   %table.at = getelementptr i64, ptr %state, i64 {table}
   %lines = load i64, ptr %lines.at
@@ -140,7 +154,7 @@ run:
   call void @walk(i64 %thread, i64 %threads, i64 %lines, ptr %table, ptr %state)
   br label %look
 look:
-  %looks = phi i64 [ 0, %run ], [ %looks.next, %again ]
+  %looks = phi i64 [ 0, %run ], [ 0, %work ], [ %looks.next, %again ]
   %seen = load atomic i64, ptr %mine acquire, align 8
   %called = icmp eq i64 %seen, 2
   br i1 %called, label %run, label %wait
@@ -237,7 +251,7 @@ def _functions(timed: bool = False) -> dict[str, int]:
 
 
 def walk_text(machine: str, timed: bool = False) -> str:
-    """The IR of `walk` for a processor, named as `platform.machine` does."""
+    """The IR of all three for a processor, named as `platform.machine` does."""
     pause = _PAUSE.get(machine)
     waiting = {
         "spins": _SPINS,
@@ -247,7 +261,7 @@ def walk_text(machine: str, timed: bool = False) -> str:
     flush, unflush, modes = _FLUSH.get(machine, ("; as it is", "", ""))
     return _WALK.format(
         arrived=ARRIVED, generation=GENERATION, words=LINE, wait=WAIT, shared=SHARED,
-        serving="" if timed else _SERVE.format(lines=LINES, table=TABLE, linger=_LINGER, **waiting),
+        serving="" if timed else _SERVE.format(lines=LINES, table=TABLE, job=JOB, linger=_LINGER, **waiting),
         declared=(f"declare void @{pause}()\n" if pause else "") + modes,
         flush=flush, unflush=unflush,
         tick=_tick("tick", "line") if timed else "",

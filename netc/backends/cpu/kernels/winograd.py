@@ -8,7 +8,8 @@ space of the transforms (see `transform.py`) a convolution is, for each of the e
 Where there are many tiles, `weights` makes U once a step, and `forward` goes through the tiles in blocks, so that V and
 M stay in the cache: inputs to V, products, M to outputs.  Where there are few, `inputs` makes V, and `panels` goes
 through the outputs' channels: weights to a panel of U, products, M to outputs; U, which is then larger than all else,
-never leaves the cache.  By data is the same with the window turned and its channels exchanged.
+never leaves the cache (or is read once, where weights stay and it was made before).  By data is the same with the
+window turned and its channels exchanged.
 
     U (K / WIDTH, e², C + 1, WIDTH): panels as wide as the register tile; the row too many keeps the points from falling
     onto the same lines of the cache, which they would at every power of two.
