@@ -12,7 +12,7 @@ from netc.analyze.report import net_dict
 from netc.errors import MissingDependency
 from netc.loading import Compiled, Loaded, load_file, load_text
 from netc.train.spec import default_spec
-from netc.types import DType, Math
+from netc.types import MOST_THREADS, DType, Math
 
 if TYPE_CHECKING:
     from netc.train.frugal import Recompute
@@ -155,7 +155,8 @@ def compile(
     those that take no convolution or dense layer, or all.
     `dtype` is the float type to compute in, "f32" or "f64"; without one it is that of the net's inputs.
     `math="strict"` keeps to algorithms that round no more than sums of products do: no Winograd convolution.
-    `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for an unknown device.
+    `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for what none
+    of these knows.
     """
     from netc.train.checkpoint import Source
     from netc.train.model import Model
@@ -163,8 +164,17 @@ def compile(
 
     if device != "cpu":
         raise ValueError(f"the device {device} is not in this version of netc; cpu is")
-    if math not in ("fast", "strict"):
-        raise ValueError(f"math is fast or strict, not {math}")
+    choices = (
+        ("math", math, ("fast", "strict")),
+        ("backend", backend, ("cpu", "numpy")),
+        ("dtype", dtype, (None, "f32", "f64")),
+        ("recompute", recompute, (None, "cheap", "all")),
+    )
+    for name, value, known in choices:
+        if value not in known:
+            raise ValueError(f"{name} is {' or '.join(str(k) for k in known if k)}, not {value}")
+    if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
+        raise ValueError(f"threads is a whole number from 1 to {MOST_THREADS}, not {threads}")
     spec = net.compiled.train or default_spec(net.compiled.graph)
     made: Predictor
     if train and not spec.losses:

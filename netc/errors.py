@@ -122,6 +122,10 @@ class NetError(Exception):
         super().__init__(render_all(self.diagnostics, self.sources))
 
 
+class WrongSetting(ValueError):
+    """A variable of the environment that says what netc cannot do."""
+
+
 class MissingDependency(Exception):
     """The environment lacks something; the text names it and says how to get it (exit code 3)."""
 

@@ -9,7 +9,6 @@ Two programs over the same parameters share them: `compile_program(evaluation, b
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final, Literal
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from netc.backends import Ready
 from netc.ir.program import Input, Program
+from netc.locks import Lock
 from netc.ops.primitive import Value
 from netc.plan import PERSISTENT, Plan, plan
 from netc.types import DType, Math, TensorType
@@ -111,7 +111,7 @@ class Executable:
         self._fed = {i.name: arrays[i.value] for i in fed}
         self._copies = [(arrays[old], arrays[new]) for old, new in the_plan.copies]
         self._ready = ready
-        self._lock = threading.Lock()
+        self._lock = Lock()
         if "seed" in self._fed:
             self._fed["seed"][...] = 1  # dL/dL
 

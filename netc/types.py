@@ -17,6 +17,8 @@ Shape = tuple[Size, ...]
 DType = Literal["f32", "f64", "int"]
 Math = Literal["fast", "strict"]  # whether a backend may take algorithms that round more than the definition
 
+MOST_THREADS: Final = 1024  # that a run may be told to take
+
 N: Final = symbolic(Symbol("N"))
 ITEM_BYTES: Final[dict[DType, int]] = {"f32": 4, "f64": 8, "int": 8}
 DTYPES: Final[dict[str, DType]] = {"f32": "f32", "f64": "f64", "int": "int"}  # as a file names them

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from netc.bench.stages import Stage
     from netc.graph.model import Graph
     from netc.train.frugal import Recompute
-    from netc.types import Math
+    from netc.types import MOST_THREADS, Math
 
 SCHEMA: Final = "netc.bench/1"
 BATCH: Final = 8  # where no train block says one
@@ -46,7 +46,9 @@ BATCH: Final = 8  # where no train block says one
     type=click.IntRange(1, 2**20),
     help="Examples at a time: the train block's, else 8; 1 with --infer.",
 )
-@click.option("--threads", type=click.IntRange(1, 1024), help="As NETC_NUM_THREADS: every core if not given.")
+@click.option(
+    "--threads", type=click.IntRange(1, MOST_THREADS), help="As NETC_NUM_THREADS: every core if not given."
+)
 @click.option("--infer", is_flag=True, help="Predict instead of training.")
 @click.option(
     "--steps", type=click.IntRange(1, 10**6), help="How many are measured; two seconds' worth if not given."

@@ -21,7 +21,7 @@ from netc.cli.output import (
     take_any_encoding,
     tell,
 )
-from netc.errors import MissingDependency, NetError
+from netc.errors import MissingDependency, NetError, WrongSetting
 
 FAULT = 70  # EX_SOFTWARE of sysexits.h
 PIPE = 128 + signal.SIGPIPE
@@ -80,9 +80,9 @@ def _told(error: BaseException) -> int:
         case click.ClickException():
             error.show()
             return error.exit_code
-        case MissingDependency():
+        case WrongSetting() | MissingDependency():
             complain(str(error))
-            return 3
+            return 2 if isinstance(error, WrongSetting) else 3
         case KeyboardInterrupt() | click.Abort():
             tell("interrupted")
             return 130

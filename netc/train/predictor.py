@@ -6,7 +6,6 @@ changed, and shared by all batch sizes.  Norms are folded into the weights befor
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +19,7 @@ from netc.graph.model import Graph
 from netc.ir.program import Input, Program
 from netc.layers.activation import Softmax
 from netc.layers.loss import LABELLED, SoftmaxXent
+from netc.locks import Lock
 from netc.lower import folded, forward
 from netc.runtime import Backend, Executable, compile_program
 from netc.train import checkpoint
@@ -32,7 +32,7 @@ from netc.types import NUMPY_NAME, DType, Math, Size
 Array = NDArray[Any]
 Fixed = Literal["evaluate", "score", "predict"]
 EVALUATION_BATCH: Final = 256  # examples at a time where nothing is learned
-ENGINES: Final = 4  # programs that are kept, for so many batch sizes: each has what it makes of the weights
+ENGINES: Final = 8  # programs that are kept, for so many batch sizes: each has what it makes of the weights
 STEPS, VIEWS = 1, 2  # what augmentation is drawn for: streams of random numbers apart from each other
 
 
@@ -77,7 +77,7 @@ class Predictor:
         self._engines: dict[tuple[Fixed, int], _Engine] = {}
         self._prepared: dict[str, Array] = {}
         self._fresh: dict[str, int] = {}  # by name of what is prepared: the version that it is of
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._adopt(self._first())
 
     # ---- programs and their memory ------------------------------------------------------------------------

@@ -285,3 +285,15 @@ def test_fault_points_into_the_file() -> None:
     source = emit.load("broken", KERNEL.replace("x[i] *= 2", "x[i] = (1, 2)"))
     with pytest.raises(TypingError, match=source.stem):
         do(source.double, 1, np.ones(1))
+
+
+def test_a_setting_of_numba_is_part_of_the_name() -> None:
+    """Code that was compiled without optimisation, say, is not found again without the setting."""
+    ask = "from netc.backends.cpu.emit import kernels; print(kernels('dot').stem)"
+    names = {
+        subprocess.run(
+            [sys.executable, "-c", ask], env=os.environ | env, capture_output=True, text=True, check=True
+        ).stdout
+        for env in ({}, {"NUMBA_OPT": "0"}, {"NUMBA_OPT": "1"})
+    }
+    assert len(names) == 3

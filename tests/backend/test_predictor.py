@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import netc
 from netc.graph.model import Graph
 from netc.loading import load_file, load_text
 from netc.lower import inference
@@ -92,3 +93,20 @@ def test_weights_are_packed_when_they_change() -> None:
     model.set_weights({name: w / 2 for name, w in model.weights().items()})
     np.testing.assert_array_equal(model.predict(x), first)
     assert np.abs(changed - first).max() > np.abs(first).max()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"threads": 0}, "threads is a whole number from 1 to 1024, not 0"),
+        ({"threads": 2.5}, "threads is a whole number from 1 to 1024, not 2.5"),
+        ({"threads": True}, "threads is a whole number from 1 to 1024, not True"),
+        ({"dtype": "f16"}, "dtype is f32 or f64, not f16"),
+        ({"backend": "cuda"}, "backend is cpu or numpy, not cuda"),
+        ({"recompute": "bad"}, "recompute is cheap or all, not bad"),
+    ],
+    ids=str,
+)
+def test_compile_names_what_it_does_not_know(how: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        netc.compile(netc.load("digits"), **how)

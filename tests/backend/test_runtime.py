@@ -293,10 +293,24 @@ def test_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_threads() == 3
     monkeypatch.delenv("NETC_NUM_THREADS")
     assert default_threads() >= 1
-    for wrong in ("0", "-1", "many"):
+    for wrong in ("0", "-1", "many", "1.5", "100000"):
         monkeypatch.setenv("NETC_NUM_THREADS", wrong)
-        with pytest.raises(ValueError, match="NETC_NUM_THREADS"):
+        with pytest.raises(
+            ValueError, match=r"NETC_NUM_THREADS is .*, but a number from 1 to 1024 is wanted"
+        ):
             default_threads()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_after_a_fork_while_another_thread_runs_it() -> None:
+    """The child's locks are its own: who held them is not there to let them go."""
+    exe = compile_program(small_net(batch=32, size=32), "cpu", 2)
+    with exe._lock:
+        child = os.fork()
+        if child == 0:
+            train(exe)
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_small_program_walks_alone(monkeypatch: pytest.MonkeyPatch) -> None:

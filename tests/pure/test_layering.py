@@ -13,7 +13,7 @@ import pytest
 NETC = Path(__file__).parents[2] / "netc"
 # From the ground up; names in one row do not import each other.
 ORDER = (
-    ("_lazy", "resources", "cache", "errors", "budget"), ("sizes",), ("types",),
+    ("_lazy", "resources", "cache", "errors", "budget", "locks"), ("sizes",), ("types",),
     ("syntax",), ("ops",), ("ir",), ("layers",), ("graph",), ("lower",), ("plan",), ("analyze",), ("draw",),
     ("backends",), ("runtime",), ("train",), ("loading",), ("api", "bench", "explain"), ("__init__",), ("cli",),
     ("__main__",),
@@ -71,7 +71,7 @@ def imports(path: Path, everywhere: bool) -> Iterator[str]:
 def test_the_order_is_written_as_it_is(page: str, begin: str, end: str) -> None:
     _, _, rest = (NETC.parent / page).read_text("utf-8").partition(begin)
     written = re.findall(r"\w+", rest.partition(end)[0])
-    small = {"_lazy", "resources", "cache", "budget", "__init__", "__main__"}
+    small = {"_lazy", "resources", "cache", "budget", "locks", "__init__", "__main__"}
     assert {*written} == RANK.keys() - small
     assert [RANK[name] for name in written] == sorted(RANK[name] for name in written)
 

@@ -16,7 +16,6 @@ A kernel returns whether it raised something.  None does, and none asks for memo
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -25,13 +24,15 @@ import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 
+from netc.locks import Lock
+
 THEN: Final = 5  # words of a call that is taken along
 _TYPES: Final = {"w": "i64", "f": "float", "d": "double", "m": "i64"}  # of the letters of a pattern
 _WORDS: Final = {"w": 1, "f": 1, "d": 1, "m": 2}  # an n has none
 
 _engines: list[Any] = []  # compiled code lives as long as its engine
 _trampolines: dict[str, int] = {}
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def trampolines(patterns: Sequence[str]) -> list[int]:

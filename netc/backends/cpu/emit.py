@@ -15,7 +15,6 @@ import platform
 import stat
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,9 +24,10 @@ from types import ModuleType
 from typing import Final
 
 from netc.cache import cache_dir, tell_unusable, write_atomically
+from netc.locks import Lock
 
 _HOME: Final = "netc.backends.cpu."
-_lock = threading.Lock()
+_lock = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,12 @@ def digest(text: str) -> str:
 
 @cache
 def machine() -> tuple[str, ...]:
-    """What compiled code depends on beside its source."""
+    """What compiled code depends on beside its source: Numba's settings are variables of the environment."""
     from netc.backends.cpu.target import CPU_FEATURES, CPU_NAME
 
     versions = [version(name) for name in ("numba", "llvmlite", "numpy")]
-    return (*versions, sys.version, platform.machine(), CPU_NAME, CPU_FEATURES)
+    settings = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("NUMBA_"))
+    return (*versions, sys.version, platform.machine(), CPU_NAME, CPU_FEATURES, *settings)
 
 
 def folders() -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -16,9 +15,10 @@ from netc.backends.cpu.emit import Kernel
 from netc.backends.cpu.store import Kind, kinds, load_what_it_calls, machine_code
 from netc.backends.cpu.threads import WORTH, run, worth_waking
 from netc.backends.cpu.walk import LINE, SHARED, WAIT
+from netc.locks import Lock
 
 _addresses: dict[tuple[Kernel, tuple[Kind, ...]], int] = {}
-_lock = threading.Lock()
+_lock = Lock()
 
 
 class Table:

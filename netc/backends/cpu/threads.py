@@ -15,6 +15,8 @@ from typing import Final
 import numpy as np
 
 from netc.backends.cpu.walk import JOB, LINES, MINE, STATE, TABLE, TIMES, serve, summon, walk
+from netc.errors import WrongSetting
+from netc.types import MOST_THREADS
 
 # Operations or bytes from which sharing pays: threads that wait for each other twice lose about a microsecond.
 WORTH: Final = 200_000
@@ -29,13 +31,15 @@ def worth_waking(works: Iterable[int]) -> bool:
 
 
 def default_threads() -> int:
-    """`NETC_NUM_THREADS`, else how many cores this process may use.  A ValueError where the variable is no
-    number.
+    """`NETC_NUM_THREADS`, else how many cores this process may use.  WrongSetting, a ValueError, where the variable is
+    no number, or one that no machine has threads for.
     """
     wanted = os.environ.get("NETC_NUM_THREADS", "")
     if wanted:
-        if not wanted.isdecimal() or int(wanted) < 1:
-            raise ValueError(f"NETC_NUM_THREADS is {wanted!r}, but a number of threads is wanted")
+        if not wanted.isdecimal() or not 1 <= int(wanted) <= MOST_THREADS:
+            raise WrongSetting(
+                f"NETC_NUM_THREADS is {wanted!r}, but a number from 1 to {MOST_THREADS} is wanted"
+            )
         return int(wanted)
     usable = getattr(os, "sched_getaffinity", None)
     return len(usable(0)) if usable else os.cpu_count() or 1
