@@ -21,6 +21,7 @@ from netc.cli.files import (
 )
 from netc.cli.output import complain, console, is_terminal, say, width
 from netc.cli.sizes import Sizes, check_sizes, input_option
+from netc.types import MOST_THREADS
 
 if TYPE_CHECKING:
     from netc.analyze.table import Line
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from netc.bench.stages import Stage
     from netc.graph.model import Graph
     from netc.train.frugal import Recompute
-    from netc.types import MOST_THREADS, Math
+    from netc.types import Math
 
 SCHEMA: Final = "netc.bench/1"
 BATCH: Final = 8  # where no train block says one
