@@ -155,8 +155,8 @@ def compile(
     those that take no convolution or dense layer, or all.
     `dtype` is the float type to compute in, "f32" or "f64"; without one it is that of the net's inputs.
     `math="strict"` keeps to algorithms that round no more than sums of products do: no Winograd convolution.
-    `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for what none
-    of these knows.
+    `backend="numpy"` runs the definition of every operation, slowly.  Raises ValueError for an
+    option that is not known.
     """
     from netc.train.checkpoint import Source
     from netc.train.model import Model
@@ -164,17 +164,7 @@ def compile(
 
     if device != "cpu":
         raise ValueError(f"the device {device} is not in this version of netc; cpu is")
-    choices = (
-        ("math", math, ("fast", "strict")),
-        ("backend", backend, ("cpu", "numpy")),
-        ("dtype", dtype, (None, "f32", "f64")),
-        ("recompute", recompute, (None, "cheap", "all")),
-    )
-    for name, value, known in choices:
-        if value not in known:
-            raise ValueError(f"{name} is {' or '.join(str(k) for k in known if k)}, not {value}")
-    if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
-        raise ValueError(f"threads is a whole number from 1 to {MOST_THREADS}, not {threads}")
+    _check_options(threads, math=math, backend=backend, dtype=dtype, recompute=recompute)
     spec = net.compiled.train or default_spec(net.compiled.graph)
     made: Predictor
     if train and not spec.losses:
@@ -198,6 +188,21 @@ def compile(
     loaded = net.loaded
     made.source = Source(net.name, loaded.text, dict(loaded.settings), dict(loaded.imports))
     return made
+
+
+def _check_options(threads: object, **options: object) -> None:
+    """Raises ValueError for a number of threads, or another option, that `compile` does not know."""
+    known: dict[str, tuple[str | None, ...]] = {
+        "math": ("fast", "strict"),
+        "backend": ("cpu", "numpy"),
+        "dtype": (None, "f32", "f64"),
+        "recompute": (None, "cheap", "all"),
+    }
+    for name, value in options.items():
+        if value not in known[name]:
+            raise ValueError(f"{name} is {' or '.join(filter(None, known[name]))}, not {value}")
+    if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
+        raise ValueError(f"threads is a whole number from 1 to {MOST_THREADS}, not {threads}")
 
 
 @overload

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from netc import ops
 from netc.ir import Builder, Program
-from netc.ops.epilogue import Part
 from netc.ops.fused import Expression, Step
 from netc.ops.windows import reach, window_count
 from netc.runtime import compile_program
@@ -78,8 +77,8 @@ def with_epilogue(draw: Draw) -> Application:
     (y,) = app.op.type(*(TensorType(x.shape, "f64") for x in app.operands), **app.params)
     expression = Expression((Step(ops.bias, (0, 1)), Step(ops.add, (3, 2))), (4,))
     params = {
-        "first": Part(app.op, (0, 1), tuple(sorted(app.params.items()))),
-        "then": Part(ops.fused, (4, 2, 3), (("expression", expression),)),
+        "first": Step(app.op, (0, 1), tuple(sorted(app.params.items()))),
+        "then": Step(ops.fused, (4, 2, 3), (("expression", expression),)),
         "keeps": draw(st.booleans()),
     }
     more = numbers(draw, y.dims[3]), numbers(draw, *y.dims)

@@ -12,7 +12,8 @@ from typing import Final
 
 from netc import ops
 from netc.ir.program import Equation, Program
-from netc.ops.epilogue import Part, with_epilogue
+from netc.ops.epilogue import with_epilogue
+from netc.ops.fused import Step
 from netc.ops.primitive import Value
 
 _FIRST: Final = (ops.conv, ops.conv_data)
@@ -61,7 +62,7 @@ def _joined(eq: Equation, then: Equation, keeps: bool) -> Equation:
     others = tuple(dict.fromkeys(v for v in (*eq.inputs, *then.inputs) if v is not y))
     number = {v: i for i, v in enumerate((*others, y))}
     first, second = (
-        Part(e.op, tuple(number[v] for v in e.inputs), tuple(sorted(e.params.items())) if e.params else ())
+        Step(e.op, tuple(number[v] for v in e.inputs), tuple(sorted(e.params.items())) if e.params else ())
         for e in (eq, then)
     )
     params = {"first": first, "then": second, "keeps": keeps}

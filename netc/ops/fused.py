@@ -24,7 +24,7 @@ Params = tuple[tuple[str, Any], ...]
 
 
 class Step(NamedTuple):
-    """One pointwise primitive inside an expression."""
+    """One primitive applied to operands by number: a pointwise one in an expression, or one of two with an epilogue."""
 
     op: Primitive
     args: tuple[int, ...]

@@ -8,6 +8,7 @@ nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,32 +119,27 @@ class Splitter:
         header = self.header or [token]
         message = f"`{token.text}` stands at the top level, not inside a `{header[0].text}`"
         self.error("E0118", message, token)
-        start, depth = self.at, 0
-        while not (self.tokens[self.at].type == "_NL" and depth <= 0):
-            kind = self.tokens[self.at].type
-            if kind == "$END" or (kind == "RBRACE" and depth == 0):
-                break
-            depth += {"LBRACE": 1, "RBRACE": -1}.get(kind, 0)
-            self.at += 1
-        return self._line_since(start)
+        return self._wrong_line(
+            lambda kind, depth: depth <= 0 and (kind == "_NL" or (kind == "RBRACE" and not depth))
+        )
 
     def _layer_alone(self, token: Token) -> Line:
         """An `if` or `for` around statements, with all that it holds: in other languages it stands there."""
         help_ = f"it chooses or repeats layers, not statements: y = x -> {token.text} … {{ … }}"
         self.error("E0101", f"`{token.text}` is a layer, and needs a tensor before it", token, help_)
+
+        def ends(kind: str, depth: int) -> bool:
+            over = kind == "_NL" and self.tokens[self.at + 1].type != "ELSE"
+            return (depth <= 0 and (over or kind == "RBRACE")) or self._begins_outer(self.tokens[self.at])
+
+        return self._wrong_line(ends)
+
+    def _wrong_line(self, ends: Callable[[str, int], bool]) -> Line:
+        """What was told of, up to where it `ends` by the kind of a token and the depth of braces, as one line."""
         start, depth = self.at, 0
-        while (kind := self.tokens[self.at].type) != "$END":
-            ends = kind == "_NL" and self.tokens[self.at + 1].type != "ELSE"
-            if depth <= 0 and (ends or kind == "RBRACE"):
-                break
-            if self.at > start and self._begins_outer(self.tokens[self.at]):
-                break
+        while (kind := self.tokens[self.at].type) != "$END" and not ends(kind, depth):
             depth += {"LBRACE": 1, "RBRACE": -1}.get(kind, 0)
             self.at += 1
-        return self._line_since(start)
-
-    def _line_since(self, start: int) -> Line:
-        """What was told of, from `start` up to here, as one line that is wrong."""
         tokens = [t for t in self.tokens[start : self.at] if t.type != "_NL"]
         return Line("statement", [*tokens, _line_end(tokens[-1])], True)
 

@@ -11,8 +11,8 @@ from netc import ops
 from netc.backends.cpu import conv, dot, loops, norms, sampling, simple
 from netc.backends.cpu.call import DONE, Along, Bound, Call, Lowering
 from netc.ir.program import Equation
-from netc.ops.epilogue import Part, with_epilogue
-from netc.ops.fused import fused
+from netc.ops.epilogue import with_epilogue
+from netc.ops.fused import Step, fused
 from netc.ops.primitive import Primitive, Value
 
 _BY_NAME: Final[dict[str, Lowering]] = {
@@ -61,7 +61,7 @@ def _parts(b: Bound) -> tuple[Bound, Bound]:
     values, arrays, stay = (*b.eq.inputs, y), (*b.inputs, b.outputs[0]), (*b.stay, False)
     results, homes = b.eq.outputs[keeps:], b.outputs[keeps:]
 
-    def bound(part: Part, outputs: tuple[Value, ...], homes: Sequence[Any]) -> Bound:
+    def bound(part: Step, outputs: tuple[Value, ...], homes: Sequence[Any]) -> Bound:
         eq = Equation(part.op, tuple(values[i] for i in part.args), outputs, dict(part.params), b.eq.node)
         staying = tuple(stay[i] for i in part.args) if b.stay else ()
         return replace(

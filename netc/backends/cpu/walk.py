@@ -25,12 +25,8 @@ WAIT: Final = 2  # before it all threads wait for each other
 LINE: Final = 5  # words of a line
 STATE: Final = 24  # words that the threads of a run share, each of three on a cache line of its own:
 ARRIVED, GENERATION = 0, 8
-TIMES, LINES, TABLE, JOB = (
-    16,
-    17,
-    18,
-    19,
-)  # where the timed walk writes, what those who serve walk, and its number
+TIMES: Final = 16  # where the timed walk writes
+LINES, TABLE, JOB = 17, 18, 19  # what those who serve walk, and its number
 MINE: Final = 8  # words of a cache line, of which each thread has one for its words
 
 _SPINS: Final = 4000  # looks at the barrier, about 40 µs, before the core is offered to others
@@ -52,23 +48,26 @@ open:
   store atomic i64 %next, ptr %generation release, align 8
   ret void
 look:
-  %looks = phi i64 [ 0, %0 ], [ %looks.next, %again ]
+  %looks = phi i64 [ 0, %0 ], [ %looks.next, %wait ]
   %seen = load atomic i64, ptr %generation acquire, align 8
   %passed = icmp ne i64 %seen, %now
   br i1 %passed, label %done, label %wait
 wait:
+  call void @rest(i64 %looks)
+  %looks.next = add i64 %looks, 1
+  br label %look
+done:
+  ret void
+}}
+
+define private void @rest(i64 %looks) {{
   %patient = icmp ult i64 %looks, {spins}
   br i1 %patient, label %pause, label %offer
 pause:
   {pause}
-  br label %again
+  ret void
 offer:
   %ignored = call i32 inttoptr (i64 {offer} to ptr)()
-  br label %again
-again:
-  %looks.next = add i64 %looks, 1
-  br label %look
-done:
   ret void
 }}
 
@@ -154,7 +153,7 @@ work:
   call void @walk(i64 %thread, i64 %threads, i64 %lines, ptr %table, ptr %state)
   br label %look
 look:
-  %looks = phi i64 [ 0, %run ], [ 0, %work ], [ %looks.next, %again ]
+  %looks = phi i64 [ 0, %run ], [ 0, %work ], [ %looks.next, %stay ]
   %seen = load atomic i64, ptr %mine acquire, align 8
   %called = icmp eq i64 %seen, 2
   br i1 %called, label %run, label %wait
@@ -162,15 +161,7 @@ wait:
   %tired = icmp uge i64 %looks, {linger}
   br i1 %tired, label %leave, label %stay
 stay:
-  %patient = icmp ult i64 %looks, {spins}
-  br i1 %patient, label %pause, label %offer
-pause:
-  {pause}
-  br label %again
-offer:
-  %ignored = call i32 inttoptr (i64 {offer} to ptr)()
-  br label %again
-again:
+  call void @rest(i64 %looks)
   %looks.next = add i64 %looks, 1
   br label %look
 leave:
