@@ -96,6 +96,18 @@ def dot(draw: Draw) -> Application:
 # ---- Pools -------------------------------------------------------------------------------------------------
 
 
+def with_update(draw: Draw) -> Application:
+    """A product, of which momentum and a weight take their share; the rate is one number."""
+    m, k, n = (draw(st.sampled_from(sizes)) for sizes in ((1, 13, 29, 66), (1, 5, 64), (1, 7, 33)))
+    steps = Step(ops.add, (1, 3)), Step(ops.mul, (4, 2)), Step(ops.add, (0, 5))
+    params = {
+        "first": Step(ops.dot, (0, 1), (("ta", True),)),
+        "then": Step(ops.fused, (2, 3, 4, 5), (("expression", Expression(steps, (4, 6))),)),
+    }
+    operands = [numbers(draw, *shape) for shape in ((k, m), (k, n), (m, n), (m, n), ())]
+    return Application(ops.with_update, tuple(operands), params, k + 3, True)
+
+
 def _pool(draw: Draw, dilated: bool) -> tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]:
     n, (h, w), c = draw(sizes(1, 3)), pair(draw, 1, 9), draw(st.sampled_from([1, 3, 16, 35]))
     kernel, stride = pair(draw, 1, 4), pair(draw, 1, 3)
@@ -341,9 +353,10 @@ def fused(draw: Draw) -> Application:
 CASES: dict[str, Callable[[Draw], Application]] = {
     f.__name__: f
     for f in (
-        conv, conv_data, conv_weights, with_epilogue, dot, maxpool, maxpool_grad, avgpool, avgpool_grad, sum_to, spread,
-        moments, batch_norm, batch_norm_grad, softmax, softmax_grad, softmax_xent, softmax_xent_grad, in_top, swap,
-        concat, cut, uncut, fill, reshape, dropout_mask, fused, resample, resample_grad, lookup, lookup_grad,
+        conv, conv_data, conv_weights, with_epilogue, dot, with_update, maxpool, maxpool_grad, avgpool, avgpool_grad,
+        sum_to, spread, moments, batch_norm, batch_norm_grad, softmax, softmax_grad, softmax_xent, softmax_xent_grad,
+        in_top, swap, concat, cut, uncut, fill, reshape, dropout_mask, fused, resample, resample_grad, lookup,
+        lookup_grad,
     )
 } | NORMS | {op.name: pointwise(op) for op in ops.ALL.values() if op.body is not None}  # fmt: skip
 

@@ -1,20 +1,21 @@
 """Epilogues: a loop that reads what a convolution computes is done with it, while a cache still has each part of it.
 
 A bias, a folded norm, an activation and a residual are such a loop, and so are the moments of a batch norm, and going
-back the gradient of an activation with the sums that a norm or a bias takes from it.
+back the gradient of an activation with the sums that a norm or a bias takes from it.  The gradient of a large dense
+layer is a product that only the optimiser reads; both are done in strips.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from netc import ops
 from netc.ir.program import Equation, Program
-from netc.ops.epilogue import with_epilogue
-from netc.ops.fused import Step
-from netc.ops.primitive import Value
+from netc.ops.epilogue import STRIP, with_epilogue, with_update
+from netc.ops.fused import Step, pointwise
+from netc.ops.primitive import Primitive, Value
 
 _FIRST: Final = (ops.conv, ops.conv_data)
 
@@ -39,7 +40,8 @@ def epilogues(program: Program) -> Program:
             gone.add(id(then))
             y = eq.outputs[0]
             # The moments' results have no room for y.
-            line.append(_joined(eq, then, then.op is ops.moments or reads[y] > then.inputs.count(y)))
+            keeps = then.op is ops.moments or reads[y] > then.inputs.count(y)
+            line.append(_joined(with_epilogue, eq, then, keeps=keeps))
         else:
             line.append(eq)
     return replace(program, equations=tuple(line))
@@ -56,8 +58,28 @@ def _may_follow(eq: Equation, at: int, then: Equation, place: dict[Value, int]) 
     return known and then.outputs[0].type == y.type
 
 
-def _joined(eq: Equation, then: Equation, keeps: bool) -> Equation:
-    """Both as one equation.  Its node is that of the convolution, which takes most of the time."""
+def updates_along(program: Program) -> Program:
+    """Joins the gradient of each large dense layer with the update that alone reads it, where that stands."""
+    updated = {new for _, new in program.updates}
+    reads = Counter([v for eq in program.equations for v in eq.inputs])
+    reads.update(program.outputs.values())
+    made = {
+        eq.outputs[0]: eq for eq in program.equations if eq.op is ops.dot and dict(eq.params) == {"ta": True}
+    }
+    line: list[Equation] = []
+    for eq in program.equations:
+        alone = (v for v in eq.inputs if v in made and reads[v] == eq.inputs.count(v))
+        y = next((v for v in alone if v.type.nbytes > STRIP and pointwise(eq.op)), None)
+        if y and all(out in updated and out.type == y.type for out in eq.outputs):
+            line.remove(made[y])
+            line.append(_joined(with_update, made[y], eq))
+        else:
+            line.append(eq)
+    return replace(program, equations=tuple(line))
+
+
+def _joined(op: Primitive, eq: Equation, then: Equation, **params: Any) -> Equation:
+    """Both as one equation.  Its node is that of the contraction, which takes most of the time."""
     (y,) = eq.outputs
     others = tuple(dict.fromkeys(v for v in (*eq.inputs, *then.inputs) if v is not y))
     number = {v: i for i, v in enumerate((*others, y))}
@@ -65,6 +87,5 @@ def _joined(eq: Equation, then: Equation, keeps: bool) -> Equation:
         Step(e.op, tuple(number[v] for v in e.inputs), tuple(sorted(e.params.items())) if e.params else ())
         for e in (eq, then)
     )
-    params = {"first": first, "then": second, "keeps": keeps}
-    outputs = (*((y,) if keeps else ()), *then.outputs)
-    return Equation(with_epilogue, others, outputs, params, eq.node)
+    outputs = (*((y,) if params.get("keeps") else ()), *then.outputs)
+    return Equation(op, others, outputs, {"first": first, "then": second, **params}, eq.node)

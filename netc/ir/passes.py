@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from netc.ir.check import check
-from netc.ir.epilogue import epilogues
+from netc.ir.epilogue import epilogues, updates_along
 from netc.ir.fuse import fuse
-from netc.ir.late import weights_late
 from netc.ir.norms import open_norms
 from netc.ir.program import Equation, Program
 from netc.ops.primitive import Primitive, Value
@@ -88,7 +87,7 @@ def update_early(program: Program) -> Program:
 
 #: What comes first; what a program computes twice on purpose (`recompute`) is put in behind these.
 CLEANING: Final[tuple[Pass, ...]] = (share_equal, drop_unused)
-IMPROVING: Final[tuple[Pass, ...]] = (open_norms, drop_unused, fuse, update_early, weights_late, epilogues)
+IMPROVING: Final[tuple[Pass, ...]] = (open_norms, drop_unused, fuse, update_early, updates_along, epilogues)
 PASSES: Final[tuple[Pass, ...]] = (*CLEANING, *IMPROVING)
 
 

@@ -26,7 +26,7 @@ from netc.ops.activations import (
     silu_grad,
 )
 from netc.ops.contract import conv, conv_data, conv_weights, dot
-from netc.ops.epilogue import with_epilogue
+from netc.ops.epilogue import with_epilogue, with_update
 from netc.ops.fused import fused
 from netc.ops.groups import l2norm, l2norm_grad, lrn, lrn_grad, standardise, standardise_grad
 from netc.ops.labels import pick, unpick, vector
@@ -153,4 +153,5 @@ __all__ = [
     "unpick",
     "vector",
     "with_epilogue",
+    "with_update",
 ]

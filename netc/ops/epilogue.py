@@ -1,4 +1,4 @@
-"""A contraction with what is done to its result at once: what the pass `epilogues` makes.
+"""A contraction with what is done to its result at once: what the passes `epilogues` and `updates_along` make.
 
     y = conv(x, w);  z = fused(y, b; bias($0, $1); relu($2))
 
@@ -9,11 +9,17 @@ meaning; whether y itself is a result as well is a parameter.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
 
-from netc.ops.fused import Step
+from netc.ops.fused import Step, pointwise
 from netc.ops.primitive import Primitive, Types
 from netc.types import TensorType
+
+STRIP: Final = (
+    1 << 20
+)  # bytes of a product: with what an update reads and writes, the second-level cache of one core
 
 
 def _types(step: Step, known: Types) -> tuple[Types, Types]:
@@ -49,3 +55,14 @@ def _flops(inputs: Types, _outputs: Types, params: dict[str, Any]) -> int:
 
 #: A contraction and its epilogue.  Made after differentiation, so it has no gradient.
 with_epilogue = Primitive("with_epilogue", _type, _meaning, flops=_flops)
+
+#: A matrix product and the pointwise update that alone reads it.  The product is never there as a whole: a backend may
+#: make a strip of it, do the update there, and go on.
+with_update = Primitive(
+    "with_update", partial(_type, keeps=False), partial(_meaning, keeps=False), flops=_flops
+)
+
+
+def elementwise(op: Primitive, params: Mapping[str, Any], i: int) -> bool:
+    """Whether element j of each result needs only element j of operand `i`, where this has the result's shape."""
+    return i not in params["first"].args if op is with_update else pointwise(op)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netc.ir.program import Equation, Program
-from netc.ops.fused import pointwise
+from netc.ops.epilogue import elementwise
 from netc.ops.primitive import Value
 from netc.plan.place import Plan, Space
 
@@ -74,11 +74,11 @@ def _run(eq: Equation, memory: _Memory) -> None:
 def _check_overlap(eq: Equation, out: Value, plan: Plan) -> None:
     """A result may touch an operand's bytes only where both are the same elements of a pointwise equation."""
     mine = plan.places[out]
-    for v in eq.inputs:
+    for i, v in enumerate(eq.inputs):
         other = plan.places[v]
         same_space = (mine.space, mine.name) == (other.space, other.name)
         meet = mine.offset < other.offset + other.nbytes and other.offset < mine.offset + mine.nbytes
         if not (same_space and meet):
             continue
-        if not (pointwise(eq.op) and mine == other and v.type == out.type):
+        if not (elementwise(eq.op, eq.params, i) and mine == other and v.type == out.type):
             raise BadPlan(f"{out!r} overwrites {v!r} while it is read, in {eq!r}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from netc.ir.program import Equation, Program
+from netc.ops.epilogue import elementwise
 from netc.ops.fused import pointwise
 from netc.ops.primitive import Value
 from netc.plan.pack import Buffer, live_peak, pack
@@ -115,8 +116,8 @@ def _in_place(eq: Equation, result: Value, old: Value, uses: _Uses) -> bool:
     """Whether `eq` may write `result` over the memory of `old`: it reads element i before it writes element
     i.
     """
-    mine = [v for v in eq.inputs if uses.root[v] is uses.root[old]]
-    return pointwise(eq.op) and all(v.type == result.type for v in mine)
+    mine = [(i, v) for i, v in enumerate(eq.inputs) if uses.root[v] is uses.root[old]]
+    return all(elementwise(eq.op, eq.params, i) and v.type == result.type for i, v in mine)
 
 
 def _updates(program: Program, uses: _Uses) -> tuple[dict[Value, Value], tuple[tuple[Value, Value], ...]]:

@@ -13,7 +13,7 @@ from netc import ops
 from netc.backends import cpu
 from netc.backends.cpu.call import DONE, Along
 from netc.ir import Builder, Program
-from netc.ir.epilogue import epilogues
+from netc.ir.epilogue import epilogues, updates_along
 from netc.ir.fuse import fuse
 from netc.ops.primitive import Value
 from netc.ops.windows import window_count
@@ -127,3 +127,38 @@ def test_as_one_after_the_other(
 
     drawn()
     assert taken
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_an_update_in_strips(dtype: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weight and momentum after it, in place, are those of the whole gradient."""
+    monkeypatch.setattr("netc.ir.epilogue.STRIP", 0)
+    monkeypatch.setattr("netc.backends.cpu.strips.STRIP", 1)  # as few rows as a tile takes
+    monkeypatch.setattr("netc.backends.cpu.table.WORTH", 0)
+    b = Builder(dtype=dtype)
+    x, dy = (b.input(name, TensorType((9, n), dtype), "data") for name, n in (("x", 67), ("dy", 41)))
+    w, rate = (
+        b.input("w", TensorType((67, 41), dtype), "param"),
+        b.input("lr", TensorType((), dtype), "scalar"),
+    )
+    v = b.input("v", w.type, "slot")
+    new = b(ops.add, b(ops.scale, v, factor=0.9), b(ops.dot, x, dy, ta=True))
+    b.update(v, new)
+    b.update(w, b(ops.sub, w, b(ops.mul, new, rate)))
+    whole = fuse(b.finish())
+    joined = updates_along(whole)
+    assert [eq.op for eq in joined.equations] == [ops.with_update]
+    rng = np.random.default_rng(5)
+    given = {i.name: rng.standard_normal(i.value.type.dims).astype(NUMPY_NAME[dtype]) for i in whole.inputs}
+    found: list[dict[str, Any]] = []
+    for program in (whole, joined):
+        exe = compile_program(program, "cpu", threads, {name: given[name].copy() for name in "wv"})
+        for _ in range(2):
+            exe.run({name: a for name, a in given.items() if name not in "wv"})
+        found.append(exe.buffers)
+    for name in "wv":
+        assert not np.array_equal(found[0][name], given[name])
+        np.testing.assert_allclose(
+            found[1][name], found[0][name], rtol=0, atol=100 * np.finfo(given[name].dtype).eps
+        )

@@ -1,4 +1,4 @@
-"""Epilogues: which loops stand with the convolution before them, and what the two together mean."""
+"""Epilogues: which loops stand with the contraction before them, and what the two together mean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from netc import ops
 from netc.ir import Builder, Program, check
-from netc.ir.epilogue import epilogues
+from netc.ir.epilogue import epilogues, updates_along
 from netc.ir.fuse import fuse
 from netc.ops.primitive import Value
 from netc.plan import check_plan, plan
@@ -126,3 +126,87 @@ def test_operations_are_those_of_both(keeps: bool) -> None:
         for e in (*before, eq)
     ]
     assert flops[0] + flops[1] == flops[2]
+
+
+# ---- Updates along with a product --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netc.ir.epilogue.STRIP", 0)
+
+
+def gradient() -> tuple[Builder, Value, Value]:
+    """A builder, a weight with momentum to come, and its gradient, a product."""
+    b = Builder(dtype="f64")
+    x, dy = (b.input(name, TensorType((2, size), "f64"), "data") for name, size in (("x", 6), ("dy", 5)))
+    return b, b.input("w", TensorType((6, 5), "f64"), "param"), b(ops.dot, x, dy, ta=True)
+
+
+def stepped(b: Builder) -> Program:
+    """The program after both passes, which changes its weights as before them, in place."""
+    program = b.finish()
+    after = check(updates_along(fuse(program)))
+    assert not check_plan(after, plan(after)).copies
+    rng = np.random.default_rng(3)
+    given = {i.name: rng.standard_normal(i.value.type.dims) for i in program.inputs}
+    fed = {i.name: given[i.name] for i in program.inputs if i.role == "data"}
+    changed: list[dict[str, Any]] = []
+    for p in (program, after):
+        exe = compile_program(p, "numpy", buffers={name: a.copy() for name, a in given.items()})
+        changed.append(exe.run(fed) | exe.buffers)
+    for name, wanted in changed[0].items():
+        np.testing.assert_array_equal(changed[1][name], wanted)
+    return after
+
+
+@pytest.mark.usefixtures("all_are_large")
+def test_update_along_with_its_gradient() -> None:
+    """Weight and momentum change in place, and the gradient takes no memory."""
+    b, w, g = gradient()
+    v = b.input("v", w.type, "slot")
+    new = b(ops.add, b(ops.scale, v, factor=0.9), g)
+    b.update(v, new)
+    b.update(w, b(ops.sub, w, new))
+    program = stepped(b)
+    assert [eq.op for eq in program.equations] == [ops.with_update]
+    assert plan(program).arena_bytes == 0
+
+
+@pytest.mark.usefixtures("all_are_large")
+def test_update_waits_for_who_reads_the_weight() -> None:
+    b, w, g = gradient()
+    b.outputs["dx"] = b(ops.dot, b.input("z", TensorType((2, 5), "f64"), "data"), w, tb=True)
+    b.update(w, b(ops.sub, w, g))
+    assert [eq.op for eq in stepped(b).equations] == [ops.dot, ops.with_update]
+
+
+@pytest.mark.usefixtures("all_are_large")
+def test_of_two_gradients_one_is_whole() -> None:
+    """A weight that two layers share."""
+    b, w, g = gradient()
+    other = b(ops.dot, *(b.input(f"{n}", TensorType((3, n), "f64"), "data") for n in (6, 5)), ta=True)
+    b.update(w, b(ops.sub, w, b(ops.add, g, other)))
+    assert [eq.op for eq in stepped(b).equations] == [ops.dot, ops.with_update]
+
+
+@pytest.mark.usefixtures("all_are_large")
+@pytest.mark.parametrize("reader", ["an output", "a norm", "nobody"])
+def test_gradient_that_others_read_is_whole(reader: str) -> None:
+    b, w, g = gradient()
+    if reader == "an output":
+        b.outputs["g"] = g
+    if reader == "a norm":
+        b.outputs["norm"] = b(ops.sum_to, b(ops.mul, g, g), shape=())
+    new = b(ops.sub, w, g)
+    if reader == "nobody":
+        b.outputs["new"] = new  # and no update
+    else:
+        b.update(w, new)
+    assert ops.with_update not in [eq.op for eq in stepped(b).equations]
+
+
+def test_small_gradient_is_whole() -> None:
+    b, w, g = gradient()
+    b.update(w, b(ops.sub, w, g))
+    assert [eq.op for eq in stepped(b).equations] == [ops.dot, ops.sub]

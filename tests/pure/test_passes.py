@@ -10,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netc import ops
-from netc.ir import PASSES, Builder, Program, check, gradients, one, simplify
+from netc.ir import PASSES, Builder, Program, check, simplify
 from netc.ir.fuse import MOST_ARRAYS, fuse
-from netc.ir.late import weights_late
 from netc.ir.passes import drop_unused, share_equal, update_early
-from netc.ops.primitive import Value
 from netc.plan import check_plan, plan
 from netc.runtime import compile_program
 from netc.types import TensorType
@@ -160,62 +158,3 @@ def test_an_update_does_not_pass_a_reader_of_a_view() -> None:
     b.outputs["y"] = b(ops.tanh, flat)
     names = [eq.op.name for eq in update_early(b.finish()).equations]
     assert names == ["reshape", "tanh", "sub"]
-
-
-def dense_behind_maps(width: int) -> Program:
-    """Three maps that wait for their gradients, then a dense layer; each with a weight that is updated."""
-    b = Builder(dtype="f64")
-    y = b.input("x", TensorType((4, 8, 8, 4), "f64"), "data")
-    params = [b.input(f"w{i}", TensorType((1, 1, 4, 4), "f64"), "param") for i in range(3)]
-    for w in params:
-        y = b(ops.tanh, b(ops.conv, y, w, stride=(1, 1), pad=((0, 0), (0, 0))))
-    y = b(ops.sum_to, y, shape=(4, 1, 1, 4))
-    params.append(b.input("dense", TensorType((4, width), "f64"), "param"))
-    y = b(ops.dot, b(ops.reshape, y, shape=(4, 4)), params[-1])
-    loss = b(ops.sum_to, b(ops.mul, y, y), shape=())
-    for w, g in zip(params, gradients(b, loss, one(b), params), strict=True):
-        assert g is not None
-        b.update(w, b(ops.sub, w, g))
-    return simplify(b.finish(), PASSES[: PASSES.index(weights_late)])
-
-
-def test_a_large_gradient_waits_until_the_maps_are_gone() -> None:
-    program = dense_behind_maps(400)
-    late = weights_late(program)
-    assert [eq.op for eq in late.equations[-2:]] == [ops.dot, ops.sub]
-    assert late.equations[-1].outputs[0].type.shape == (4, 400)
-    assert plan(late).arena_bytes < plan(program).arena_bytes
-    check_plan(late, plan(late))
-
-
-def test_a_small_gradient_stays() -> None:
-    program = dense_behind_maps(4)
-    assert weights_late(program) == program
-
-
-def three_wide_heads() -> Program:
-    """Three dense layers on one map; the weights are read again behind the gradients, so updates come last."""
-    b = Builder(dtype="f64")
-    y = b.input("x", TensorType((4, 8, 8, 4), "f64"), "data")
-    params = [b.input("w", TensorType((1, 1, 4, 4), "f64"), "param")]
-    y = b(ops.tanh, b(ops.conv, y, params[0], stride=(1, 1), pad=((0, 0), (0, 0))))
-    y = b(ops.reshape, b(ops.sum_to, y, shape=(4, 1, 1, 4)), shape=(4, 4))
-    parts: list[Value] = []
-    for i in range(3):
-        params.append(b.input(f"dense{i}", TensorType((4, 400), "f64"), "param"))
-        z = b(ops.dot, y, params[-1])
-        parts.append(b(ops.sum_to, b(ops.mul, z, z), shape=()))
-    loss = b(ops.add, b(ops.add, parts[0], parts[1]), parts[2])
-    for w, g in zip(params, gradients(b, loss, one(b), params), strict=True):
-        assert g is not None
-        b.outputs[f"norm {w.id}"] = b(ops.sum_to, b(ops.mul, w, w), shape=())
-        b.update(w, b(ops.sub, w, g))
-    return simplify(b.finish(), PASSES[: PASSES.index(weights_late)])
-
-
-def test_gradients_of_one_size_wait_one_behind_the_other() -> None:
-    program = three_wide_heads()
-    late = weights_late(program)
-    assert [eq.op for eq in late.equations[-6:]] == [ops.dot, ops.sub] * 3
-    assert plan(program).live_bytes - plan(late).live_bytes == 4 * 400 * 8  # one of the three
-    check_plan(late, plan(late))

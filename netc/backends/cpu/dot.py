@@ -54,7 +54,8 @@ def _with_panels(b: Bound, m: int, n: int, depth: int, *, ta: bool) -> list[Call
 class Product:
     """A `(m, depth)` times B `(depth, n)`, as they lie in memory or transposed.
 
-    B may be in panels, `(ceil(n / width), depth, width)`.
+    B may be in panels, `(ceil(n / width), depth, width)`.  A transposed may be of `rows` more than m, where it begins
+    with the first that counts.
     """
 
     a: Any
@@ -65,12 +66,13 @@ class Product:
     ta: bool = False
     tb: bool = False
     in_panels: bool = False
+    rows: int = 0
 
 
 def product(b: Bound, p: Product) -> Call:
     """The call of a product that is the equation's result, of its operands or of others."""
     m, n, depth, tb, in_panels = p.m, p.n, p.depth, p.tb, p.in_panels
-    a_row, a_step = (1, m) if p.ta else (depth, 1)
+    a_row, a_step = (1, p.rows or m) if p.ta else (depth, 1)
     out: Any = b.outputs[0]
     size = out.itemsize
     width = 2 * (VECTOR_BYTES // size)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from netc import ops
-from netc.backends.cpu import conv, dot, loops, norms, sampling, simple
+from netc.backends.cpu import conv, dot, loops, norms, sampling, simple, strips
 from netc.backends.cpu.call import DONE, Along, Bound, Call, Lowering
 from netc.ir.program import Equation
 from netc.ops.epilogue import with_epilogue
@@ -25,7 +25,7 @@ _BY_NAME: Final[dict[str, Lowering]] = {
         simple.swap, simple.concat, simple.cut, simple.uncut, simple.fill, simple.dropout_mask,
         norms.standardise, norms.standardise_grad, norms.lrn, norms.lrn_grad, norms.l2norm, norms.l2norm_grad,
         norms.log_softmax, norms.log_softmax_grad, norms.pick, norms.unpick, norms.vector,
-        sampling.resample, sampling.resample_grad, sampling.lookup, sampling.lookup_grad,
+        sampling.resample, sampling.resample_grad, sampling.lookup, sampling.lookup_grad, strips.with_update,
     )
 }  # fmt: skip
 
