@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,10 @@ from netc.ir.program import Input, Program
 from netc.locks import Lock
 from netc.ops.primitive import Value
 from netc.plan import PERSISTENT, Plan, plan
-from netc.types import DType, Math, TensorType
+from netc.types import NUMPY_NAME, Math, TensorType
 
 Array = NDArray[Any]
 Backend = Literal["cpu", "numpy"]
-_DTYPES: Final[dict[DType, Any]] = {"f32": np.float32, "f64": np.float64, "int": np.int64}
 
 
 def compile_program(
@@ -70,7 +69,7 @@ def _arrays(program: Program, the_plan: Plan, given: Mapping[str, Array]) -> dic
     arrays: dict[Value, Array] = {}
     for v, p in the_plan.places.items():
         memory = whole[p.space, p.name][p.offset : p.offset + p.nbytes]
-        arrays[v] = memory.view(_DTYPES[v.type.dtype]).reshape(v.type.dims)
+        arrays[v] = memory.view(NUMPY_NAME[v.type.dtype]).reshape(v.type.dims)
     return arrays
 
 
@@ -85,8 +84,8 @@ def _as_given(i: Input, array: Array) -> Array:
 def _must_fit(name: str, array: Array, t: TensorType) -> None:
     if array.shape != t.dims:
         raise ValueError(f"{name} has the shape {array.shape}, but {t.dims} is wanted")
-    if array.dtype != _DTYPES[t.dtype]:
-        raise ValueError(f"{name} has the type {array.dtype}, but {np.dtype(_DTYPES[t.dtype])} is wanted")
+    if array.dtype != NUMPY_NAME[t.dtype]:
+        raise ValueError(f"{name} has the type {array.dtype}, but {NUMPY_NAME[t.dtype]} is wanted")
 
 
 class Executable:

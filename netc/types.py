@@ -14,15 +14,15 @@ from typing import Final, Literal, NamedTuple, cast
 from netc.sizes import Size, Symbol, symbolic
 
 Shape = tuple[Size, ...]
-DType = Literal["f32", "f64", "int"]
+DType = Literal["f32", "f64", "int", "byte"]
 Math = Literal["fast", "strict"]  # whether a backend may take algorithms that round more than the definition
 
 MOST_THREADS: Final = 1024  # that a run may be told to take
 
 N: Final = symbolic(Symbol("N"))
-ITEM_BYTES: Final[dict[DType, int]] = {"f32": 4, "f64": 8, "int": 8}
+ITEM_BYTES: Final[dict[DType, int]] = {"f32": 4, "f64": 8, "int": 8, "byte": 1}
 DTYPES: Final[dict[str, DType]] = {"f32": "f32", "f64": "f64", "int": "int"}  # as a file names them
-NUMPY_NAME: Final[dict[DType, str]] = {"f32": "float32", "f64": "float64", "int": "int64"}
+NUMPY_NAME: Final[dict[DType, str]] = {"f32": "float32", "f64": "float64", "int": "int64", "byte": "uint8"}
 
 
 class TensorType(NamedTuple):

@@ -20,7 +20,7 @@ from netc.ir import Builder, Program
 from netc.ops.fused import Expression, Step
 from netc.ops.windows import reach, window_count
 from netc.runtime import compile_program
-from netc.types import TensorType
+from netc.types import NUMPY_NAME, DType, TensorType
 from tests.application import Application, Draw, image, numbers, pads, pair, sizes
 from tests.norm_case import NORMS
 from tests.sampling_case import lookup, lookup_grad, resample, resample_grad
@@ -145,6 +145,22 @@ def maxpool_grad(draw: Draw) -> Application:
     return Application(
         ops.maxpool_grad, (numbers(draw, *x), numbers(draw, *y)), params, prod(params["kernel"])
     )
+
+
+def maxpool_placed(draw: Draw) -> Application:
+    x, y, params = _pool(draw, dilated=True)
+    assume(_seen(x, y, params))
+    return Application(ops.maxpool_placed, (numbers(draw, *x),), params, 0)
+
+
+def unpool(draw: Draw) -> Application:
+    """Places may lie in the padding, where nothing goes."""
+    x, y, params = _pool(draw, dilated=True)
+    assume(_seen(x, y, params))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    places = rng.integers(0, prod(params["kernel"]), y).astype(np.uint8)
+    params |= {"size": x[1:3]}
+    return Application(ops.unpool, (places, numbers(draw, *y)), params, prod(params["kernel"]))
 
 
 def avgpool(draw: Draw) -> Application:
@@ -353,10 +369,10 @@ def fused(draw: Draw) -> Application:
 CASES: dict[str, Callable[[Draw], Application]] = {
     f.__name__: f
     for f in (
-        conv, conv_data, conv_weights, with_epilogue, dot, with_update, maxpool, maxpool_grad, avgpool, avgpool_grad,
-        sum_to, spread, moments, batch_norm, batch_norm_grad, softmax, softmax_grad, softmax_xent, softmax_xent_grad,
-        in_top, swap, concat, cut, uncut, fill, reshape, dropout_mask, fused, resample, resample_grad, lookup,
-        lookup_grad,
+        conv, conv_data, conv_weights, with_epilogue, dot, with_update, maxpool, maxpool_grad, maxpool_placed,
+        unpool, avgpool, avgpool_grad, sum_to, spread, moments, batch_norm, batch_norm_grad, softmax, softmax_grad,
+        softmax_xent, softmax_xent_grad, in_top, swap, concat, cut, uncut, fill, reshape, dropout_mask, fused,
+        resample, resample_grad, lookup, lookup_grad,
     )
 } | NORMS | {op.name: pointwise(op) for op in ops.ALL.values() if op.body is not None}  # fmt: skip
 
@@ -365,7 +381,12 @@ CASES: dict[str, Callable[[Draw], Application]] = {
 
 
 def cast(x: Any, dtype: str) -> Any:
-    return x if x.dtype.kind == "i" else x.astype({"f32": np.float32, "f64": np.float64}[dtype])
+    return x.astype(NUMPY_NAME[dtype_of(x, dtype)])
+
+
+def dtype_of(x: Any, dtype: Any) -> DType:
+    """What an operand has where numbers have `dtype`."""
+    return {"i": "int", "u": "byte"}.get(x.dtype.kind, dtype)
 
 
 def program(app: Application, dtype: Any, stay: bool = False) -> Program:
@@ -374,7 +395,7 @@ def program(app: Application, dtype: Any, stay: bool = False) -> Program:
     inputs = [
         b.input(
             f"x{i}",
-            TensorType(x.shape, "int" if x.dtype.kind == "i" else dtype),
+            TensorType(x.shape, dtype_of(x, dtype)),
             "frozen" if stay and i == 1 else "data",
         )
         for i, x in enumerate(app.operands)

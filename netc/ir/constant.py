@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import Final
 
 from netc.ir.builder import Builder
-from netc.ir.passes import params_key, share_equal
-from netc.ir.program import Equation, Input, Program
+from netc.ir.passes import share_equal
+from netc.ir.program import Equation, Input, Program, params_key
 from netc.ops.primitive import Value
 
 KEPT: Final = ("param", "frozen", "state")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from netc.ir.check import check
 from netc.ir.epilogue import epilogues, updates_along
 from netc.ir.fuse import fuse
 from netc.ir.norms import open_norms
-from netc.ir.program import Equation, Program
+from netc.ir.pools import places_kept
+from netc.ir.program import Equation, Program, params_key
 from netc.ops.primitive import Primitive, Value
 
 Pass = Callable[[Program], Program]
@@ -51,11 +52,6 @@ def share_equal(program: Program) -> Program:
     )
 
 
-def params_key(params: Any) -> str:
-    """Parameters as a text that is the same only where they are."""
-    return repr(sorted(params.items())) if params else ""
-
-
 def update_early(program: Program) -> Program:
     """Moves what only updates to where its operands are known and nobody after it reads the old values.
 
@@ -87,7 +83,9 @@ def update_early(program: Program) -> Program:
 
 #: What comes first; what a program computes twice on purpose (`recompute`) is put in behind these.
 CLEANING: Final[tuple[Pass, ...]] = (share_equal, drop_unused)
-IMPROVING: Final[tuple[Pass, ...]] = (open_norms, drop_unused, fuse, update_early, updates_along, epilogues)
+IMPROVING: Final[tuple[Pass, ...]] = (
+    places_kept, open_norms, drop_unused, fuse, update_early, updates_along, epilogues
+)  # fmt: skip
 PASSES: Final[tuple[Pass, ...]] = (*CLEANING, *IMPROVING)
 
 

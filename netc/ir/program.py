@@ -110,6 +110,11 @@ class Equation:
         return f"{left} = {self.op}({', '.join(args)})" + (f"  # {self.node}" if self.node else "")
 
 
+def params_key(params: Mapping[str, Any]) -> str:
+    """Parameters as a text that is the same only where they are."""
+    return repr(sorted(params.items())) if params else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """Inputs, equations in an order that runs, named results, and which input each new value replaces.

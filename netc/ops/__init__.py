@@ -61,7 +61,7 @@ from netc.ops.pointwise import (
     tanh,
     tanh_grad,
 )
-from netc.ops.pool import avgpool, avgpool_grad, maxpool, maxpool_grad
+from netc.ops.pool import avgpool, avgpool_grad, maxpool, maxpool_grad, maxpool_placed, unpool
 from netc.ops.primitive import Application, Emit, Primitive, Value
 from netc.ops.random import dropout_mask
 from netc.ops.sampling import resample, resample_grad
@@ -117,6 +117,7 @@ __all__ = [
     "lrn_grad",
     "maxpool",
     "maxpool_grad",
+    "maxpool_placed",
     "moments",
     "mul",
     "neg",
@@ -151,6 +152,7 @@ __all__ = [
     "tanh_grad",
     "uncut",
     "unpick",
+    "unpool",
     "vector",
     "with_epilogue",
     "with_update",

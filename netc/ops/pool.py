@@ -89,9 +89,45 @@ def _max_grad_meaning(
     return _give_back(shares, x.shape[1:3], kernel, stride, wide, dilation)
 
 
+def _placed_type(x: TensorType, **params: Any) -> Types:
+    (y,) = _pool_type(x, **params)
+    return y, TensorType(y.shape, "byte")
+
+
+def _placed_meaning(
+    x: Any, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair = (1, 1), ceil: bool = False
+) -> Any:
+    seen, _ = _windows(x, kernel, stride, pad, dilation, ceil, -np.inf)
+    return seen.max(axis=0), seen.argmax(axis=0).astype(np.uint8)
+
+
+def _unpool_type(places: TensorType, g: TensorType, size: Pair, **_params: Any) -> Types:
+    return (TensorType((g.shape[0], *size, g.shape[3]), g.dtype),)
+
+
+def _unpool_meaning(
+    places: Any,
+    g: Any,
+    size: Pair,
+    kernel: Pair,
+    stride: Pair,
+    pad: Padding,
+    dilation: Pair = (1, 1),
+    ceil: bool = False,
+) -> Any:
+    del ceil  # the number of windows is the gradient's own
+    wide = hang_over(size, g.shape[1:3], kernel, stride, pad, dilation)
+    shares = np.where(np.arange(kernel[0] * kernel[1])[:, None, None, None, None] == places, g, 0)
+    return _give_back(shares.astype(g.dtype), size, kernel, stride, wide, dilation)
+
+
 maxpool = Primitive("maxpool", _pool_type, _max_meaning, _max_gradient, flops=_pool_flops)
 #: The gradient goes to the largest value of each window; of equal ones to the first in reading order.
 maxpool_grad = Primitive("maxpool_grad", lambda x, g, **params: (x,), _max_grad_meaning)
+#: The largest values, and which of a window's taps each is, in reading order: at most 256 can be told apart.
+maxpool_placed = Primitive("maxpool_placed", _placed_type, _placed_meaning, flops=_pool_flops)
+#: `maxpool_grad` by the places, without the values.
+unpool = Primitive("unpool", _unpool_type, _unpool_meaning)
 
 # ---- Mean -------------------------------------------------------------------------------------------------
 

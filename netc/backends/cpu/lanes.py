@@ -20,7 +20,7 @@ from numba.extending import intrinsic, models, overload, register_model
 from netc.backends.cpu.jit import inlined
 from netc.backends.cpu.target import VECTOR_BYTES
 
-_INT = ir.IntType(32)
+_INT, _BYTE = ir.IntType(32), ir.IntType(8)
 
 
 class Lanes(types.Type):
@@ -69,10 +69,12 @@ def _place(ctx, builder, array_type, array, at):
     return builder.bitcast(first, _vector(array_type.dtype).as_pointer())
 
 
-def _masked(builder, name, result, dtype, arguments):
-    """A call of `llvm.masked.load` or `llvm.masked.store`."""
-    lanes = _count(dtype)
-    kind = f"v{lanes}{'f32' if dtype == types.float32 else 'f64'}"
+def _kind(dtype):
+    return f"v{_count(dtype)}{'f32' if dtype == types.float32 else 'f64'}"
+
+
+def _masked(builder, name, result, kind, arguments):
+    """A call of `llvm.masked.load` or `llvm.masked.store`, for vectors of that kind."""
     signature = ir.FunctionType(result, [a.type for a in arguments])
     f = cgutils.get_or_insert_function(builder.module, signature, f"llvm.masked.{name}.{kind}.p0")
     return builder.call(f, arguments)
@@ -88,9 +90,8 @@ def load(_, x, at, count):
         where = _place(ctx, builder, signature.args[0], array, start)
         align = ir.Constant(_INT, dtype.bitwidth // 8)
         nothing = ir.Constant(_vector(dtype), [0.0] * lanes)
-        return _masked(
-            builder, "load", _vector(dtype), dtype, [where, align, _mask(builder, n, lanes), nothing]
-        )
+        arguments = [where, align, _mask(builder, n, lanes), nothing]
+        return _masked(builder, "load", _vector(dtype), _kind(dtype), arguments)
 
     return Lanes(x.dtype)(x, types.intp, types.intp), generate
 
@@ -103,7 +104,46 @@ def store(_, value, y, to, count):
         dtype, (v, array, start, n) = signature.args[1].dtype, values
         where = _place(ctx, builder, signature.args[1], array, start)
         align = ir.Constant(_INT, dtype.bitwidth // 8)
-        _masked(builder, "store", ir.VoidType(), dtype, [v, where, align, _mask(builder, n, _count(dtype))])
+        arguments = [v, where, align, _mask(builder, n, _count(dtype))]
+        _masked(builder, "store", ir.VoidType(), _kind(dtype), arguments)
+        return ctx.get_dummy_value()
+
+    return types.void(value, y, types.intp, types.intp), generate
+
+
+def _bytes(ctx, builder, array_type, array, at, lanes):
+    """A pointer to the bytes of a vector, from element `at` on, and their alignment."""
+    data = cgutils.create_struct_proxy(array_type)(ctx, builder, value=array).data
+    return builder.bitcast(builder.gep(data, [at]), ir.VectorType(_BYTE, lanes).as_pointer()), ir.Constant(
+        _INT, 1
+    )
+
+
+@intrinsic
+def load_bytes(_, like, x, at, count):
+    """The bytes x[at : at + count] as numbers of `like`'s type."""
+
+    def generate(ctx, builder, signature, values):
+        dtype = signature.return_type.dtype
+        lanes = _count(dtype)
+        where, align = _bytes(ctx, builder, signature.args[1], values[1], values[2], lanes)
+        wide = ir.VectorType(_BYTE, lanes)
+        arguments = [where, align, _mask(builder, values[3], lanes), ir.Constant(wide, [0] * lanes)]
+        return builder.uitofp(_masked(builder, "load", wide, f"v{lanes}i8", arguments), _vector(dtype))
+
+    return Lanes(like.dtype)(like, x, types.intp, types.intp), generate
+
+
+@intrinsic
+def store_bytes(_, value, y, to, count):
+    """y[to : to + count] = value, which are whole numbers below 256."""
+
+    def generate(ctx, builder, signature, values):
+        lanes = _count(signature.args[0].dtype)
+        where, align = _bytes(ctx, builder, signature.args[1], values[1], values[2], lanes)
+        small = builder.fptoui(values[0], ir.VectorType(_BYTE, lanes))
+        mask = _mask(builder, values[3], lanes)
+        _masked(builder, "store", ir.VoidType(), f"v{lanes}i8", [small, where, align, mask])
         return ctx.get_dummy_value()
 
     return types.void(value, y, types.intp, types.intp), generate

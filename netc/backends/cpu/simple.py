@@ -23,17 +23,29 @@ def _pool_sizes(b: Bound, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, 
     return (*x, *y[1:3], *p["kernel"], *p["stride"], top, left, *dilation)
 
 
+_NOWHERE = np.empty(0, np.uint8)  # no places
+
+
 def maxpool(b: Bound) -> list[Call]:
-    """Output rows of all images in parallel."""
+    """Output rows of all images in parallel; the places, if they are wanted, are a second result."""
     n, ho = b.out()[:2]
     g = _pool_sizes(b, b.shape(0), b.out())
-    return [Call(kernels("pool").largest, n * ho, (*b.inputs, *b.outputs, g), b.work)]
+    y, places = (*b.outputs, _NOWHERE)[:2]
+    return [Call(kernels("pool").largest, n * ho, (*b.inputs, y, places, g), b.work)]
 
 
 def maxpool_grad(b: Bound) -> list[Call]:
     """Images in parallel: windows overlap, images do not."""
     g = _pool_sizes(b, b.shape(0), b.shape(1))
-    return [Call(kernels("pool").largest_grad, g[0], (*b.inputs, *b.outputs, g), b.work)]
+    (x, grad), (dx,) = b.inputs, b.outputs
+    return [Call(kernels("pool").largest_grad, g[0], (x, _NOWHERE, grad, dx, g), b.work)]
+
+
+def unpool(b: Bound) -> list[Call]:
+    """As `maxpool_grad`."""
+    g = _pool_sizes(b, b.out(), b.shape(0))
+    (places, grad), (dx,) = b.inputs, b.outputs
+    return [Call(kernels("pool").largest_grad, g[0], (dx[:0], places, grad, dx, g), b.work)]
 
 
 def _shares(b: Bound, x: tuple[int, ...], y: tuple[int, ...]) -> Any:

@@ -5,13 +5,25 @@ each output pixel a vector of channels walks the window in registers; the last v
 """
 
 # pyright: basic
-# pyright: reportCallIssue=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 # Numba gives these functions their types when they are called, and intrinsics their first argument.
 
 import numpy as np
 
 from netc.backends.cpu.jit import helper, inlined, kernel
-from netc.backends.cpu.lanes import full, larger, larger_than, load, plus, splat, store, times, where_equal
+from netc.backends.cpu.lanes import (
+    full,
+    larger,
+    larger_than,
+    load,
+    load_bytes,
+    plus,
+    splat,
+    store,
+    store_bytes,
+    times,
+    where_equal,
+)
 from netc.backends.cpu.rows import fill
 
 
@@ -47,30 +59,52 @@ def _open(dx, row, c_row, i, ho, end, done, h):
 
 
 # ---- Max -------------------------------------------------------------------------------------------------
+# A tap is numbered in reading order of the whole window, from `first` on where the window begins outside; `more` are
+# the taps outside between one row and the next.
 
 
 @inlined
-def _largest(x, start, rows, cols, down, right, y, to, count):
-    best = splat(y, -np.inf)
+def _largest(x, start, rows, cols, down, right, first, more, y, places, to, count):
+    """The largest of each channel, and which tap it is if `places` are wanted."""
+    if places.size == 0:
+        best = splat(y, -np.inf)
+        for ri in range(rows):
+            for si in range(cols):
+                best = larger(load(x, start + ri * down + si * right, count), best)
+        store(best, y, to, count)
+    else:
+        best, where = _found(x, start, rows, cols, down, right, first, more, y, count)
+        store(best, y, to, count)
+        store_bytes(where, places, to, count)
+
+
+@inlined
+def _found(x, start, rows, cols, down, right, first, more, like, count):
+    """The largest, and its tap: of equal ones the first."""
+    best, where = splat(like, -np.inf), splat(like, first)
+    tap, one, skipped = where, splat(like, 1), splat(like, more)
     for ri in range(rows):
         for si in range(cols):
-            best = larger(load(x, start + ri * down + si * right, count), best)
-    store(best, y, to, count)
+            b = load(x, start + ri * down + si * right, count)
+            where = larger_than(b, best, tap, where)
+            best, tap = larger(b, best), plus(tap, one)
+        tap = plus(tap, skipped)
+    return best, where
 
 
 @inlined
-def _largest_of_pixel(x, start, rows, cols, down, right, y, to, c):
+def _largest_of_pixel(x, start, rows, cols, down, right, first, more, y, places, to, c):
     lanes, t = full(y), 0
     while t + lanes <= c:
-        _largest(x, start + t, rows, cols, down, right, y, to + t, lanes)
+        _largest(x, start + t, rows, cols, down, right, first, more, y, places, to + t, lanes)
         t += lanes
     if t < c:
-        _largest(x, start + t, rows, cols, down, right, y, to + t, c - t)
+        _largest(x, start + t, rows, cols, down, right, first, more, y, places, to + t, c - t)
 
 
 @kernel
-def largest(lo, hi, x, y, g):
-    """Output rows lo..hi of all images' N · Ho."""
+def largest(lo, hi, x, y, places, g):
+    """Output rows lo..hi of all images' N · Ho, and the taps they come from, if `places` are not empty."""
     _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
     down, right = dh * w * c, dw * c
     begin, end = _whole(left, sw, w, (kw - 1) * dw + 1, wo)
@@ -82,50 +116,53 @@ def largest(lo, hi, x, y, g):
             s0, s1 = (0, kw) if begin <= j < end else _inside(j * sw - left, dw, w, kw)
             to, start = (row * wo + j) * c, (corner + j * sw - left + s0 * dw) * c
             # Nearly every window is one of these: without loops it takes half the time.
-            if r1 - r0 == 3 and s1 - s0 == 3:
-                _largest_of_pixel(x, start, 3, 3, down, right, y, to, c)
-            elif r1 - r0 == 2 and s1 - s0 == 2:
-                _largest_of_pixel(x, start, 2, 2, down, right, y, to, c)
+            if r1 - r0 == 3 and kw == 3 and s1 - s0 == 3:
+                _largest_of_pixel(x, start, 3, 3, down, right, r0 * 3, 0, y, places, to, c)
+            elif r1 - r0 == 2 and kw == 2 and s1 - s0 == 2:
+                _largest_of_pixel(x, start, 2, 2, down, right, r0 * 2, 0, y, places, to, c)
             else:
-                _largest_of_pixel(x, start, r1 - r0, s1 - s0, down, right, y, to, c)
+                first, more = r0 * kw + s0, kw - (s1 - s0)
+                _largest_of_pixel(x, start, r1 - r0, s1 - s0, down, right, first, more, y, places, to, c)
 
 
 @inlined
-def _to_largest(x, start, rows, cols, down, right, grad, at, dx, apart, count):
-    """The gradient is added to the tap that is the first of the largest, counted in reading order.
+def _to_largest(x, start, rows, cols, down, right, first, more, places, grad, at, dx, apart, count):
+    """The gradient is added to the tap that `places` name, or that is the largest of x where they are empty.
 
     Windows that lie apart need not look at what is there: with few channels that look would wait for the store before,
     some of whose masked lanes it reads.
     """
-    best, tap, one = splat(dx, -np.inf), splat(dx, 0), splat(dx, 1)
-    where = tap
-    for ri in range(rows):
-        for si in range(cols):
-            b = load(x, start + ri * down + si * right, count)
-            where = larger_than(b, best, tap, where)
-            best, tap = larger(b, best), plus(tap, one)
-    share, tap = load(grad, at, count), splat(dx, 0)
+    if places.size == 0:
+        _, where = _found(x, start, rows, cols, down, right, first, more, dx, count)
+    else:
+        where = load_bytes(dx, places, at, count)
+    share, tap, one, skipped = load(grad, at, count), splat(dx, first), splat(dx, 1), splat(dx, more)
     for ri in range(rows):
         for si in range(cols):
             to = start + ri * down + si * right
             mine = where_equal(where, tap, share)
             store(mine if apart else plus(load(dx, to, count), mine), dx, to, count)
             tap = plus(tap, one)
+        tap = plus(tap, skipped)
 
 
 @inlined
-def _to_largest_of_pixel(x, start, rows, cols, down, right, grad, at, dx, apart, c):
+def _to_largest_of_pixel(x, start, rows, cols, down, right, first, more, places, grad, at, dx, apart, c):
     lanes, t = full(dx), 0
     while t + lanes <= c:
-        _to_largest(x, start + t, rows, cols, down, right, grad, at + t, dx, apart, lanes)
+        _to_largest(
+            x, start + t, rows, cols, down, right, first, more, places, grad, at + t, dx, apart, lanes
+        )
         t += lanes
     if t < c:
-        _to_largest(x, start + t, rows, cols, down, right, grad, at + t, dx, apart, c - t)
+        _to_largest(
+            x, start + t, rows, cols, down, right, first, more, places, grad, at + t, dx, apart, c - t
+        )
 
 
 @kernel
-def largest_grad(lo, hi, x, grad, dx, g):
-    """Images lo..hi: each window's gradient goes to the first of its largest values, or to its first NaN."""
+def largest_grad(lo, hi, x, places, grad, dx, g):
+    """Images lo..hi: each window's gradient goes to its place, or else to the first of its largest values or of NaN."""
     _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
     down, right, done = dh * w * c, dw * c, 0
     apart = kh <= sh and kw <= sw and dh == 1 and dw == 1
@@ -143,12 +180,15 @@ def largest_grad(lo, hi, x, grad, dx, g):
         for j in range(wo):
             s0, s1 = (0, kw) if begin <= j < end else _inside(j * sw - left, dw, w, kw)
             at, start = (row * wo + j) * c, (corner + j * sw - left + s0 * dw) * c
-            if r1 - r0 == 3 and s1 - s0 == 3 and not apart:
-                _to_largest_of_pixel(x, start, 3, 3, down, right, grad, at, dx, False, c)
-            elif r1 - r0 == 2 and s1 - s0 == 2 and apart:
-                _to_largest_of_pixel(x, start, 2, 2, down, right, grad, at, dx, True, c)
+            if r1 - r0 == 3 and kw == 3 and s1 - s0 == 3 and not apart:
+                _to_largest_of_pixel(x, start, 3, 3, down, right, r0 * 3, 0, places, grad, at, dx, False, c)
+            elif r1 - r0 == 2 and kw == 2 and s1 - s0 == 2 and apart:
+                _to_largest_of_pixel(x, start, 2, 2, down, right, r0 * 2, 0, places, grad, at, dx, True, c)
             else:
-                _to_largest_of_pixel(x, start, r1 - r0, s1 - s0, down, right, grad, at, dx, apart, c)
+                first, more = r0 * kw + s0, kw - (s1 - s0)
+                _to_largest_of_pixel(
+                    x, start, r1 - r0, s1 - s0, down, right, first, more, places, grad, at, dx, apart, c
+                )
 
 
 # ---- Mean -------------------------------------------------------------------------------------------------
