@@ -58,7 +58,7 @@ def machine_code(kernel: Kernel, signature: tuple[Kind, ...]) -> tuple[str, byte
     """The symbol of a kernel and the object file that defines it; compiled where no folder has it."""
     for folder in folders():
         found = machine_code_of(_file(folder, kernel.source.stem, kernel.name, signature))
-        if found:
+        if found and has_what_it_calls(found[1]):
             return found
     return compiled(written(kernel.source), kernel.name, signature)
 
@@ -105,10 +105,10 @@ def machine_code_of(path: Path) -> tuple[str, bytes] | None:
     return symbol.decode(), code
 
 
-def load_what_it_calls(code: bytes) -> None:
-    """Numba, where it is there, loads Intel's library of logarithms and powers of vectors, and has LLVM call it.
+def has_what_it_calls(code: bytes) -> bool:
+    """Whether all that machine code calls is in the process.
 
-    All else that machine code calls, the libraries of C and of mathematics, is part of the process.
+    Numba, where it is there, loads Intel's library of logarithms and powers of vectors, and has LLVM call it; once
+    that is gone, such kernels are compiled again.  All else, the libraries of C and of mathematics, is always there.
     """
-    if b"__svml_" in code:
-        import_module("numba")
+    return b"__svml_" not in code or bool(import_module("numba").config.USING_SVML)
