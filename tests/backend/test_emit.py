@@ -338,6 +338,21 @@ def test_a_setting_of_numba_may_stand_in_a_file(tmp_path: Path) -> None:
     assert len(set(names)) == 3
 
 
+def test_numba_that_may_not_compile_is_told(tmp_path: Path) -> None:
+    """In this process and in those that would compile ahead."""
+    done = subprocess.run(
+        [sys.executable, "-m", "netc", "bench", "lenet5", "--net", "LeNet5", "--batch", "1"],
+        env=HERE | {"NETC_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: NUMBA_DISABLE_JIT is set, but netc has Numba compile its kernels: unset it\n"
+    )
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_code_that_calls_a_library_that_is_gone_is_made_again(
     there: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
