@@ -46,8 +46,8 @@ def bench_dict(found: Bench) -> dict[str, Any]:
             "equations": found.cost.equations,
             "flops": found.cost.flops,
             "bytes": found.cost.bytes,
-            "kernels_s": sum(x.total for x in found.layers),
-            "roof_s": sum(x.roof for x in found.layers),
+            "kernels_s": found.total.total,
+            "roof_s": found.total.roof,
             "arena_bytes": found.plan.arena_bytes,
             "peak_bytes": found.plan.peak_bytes,
         },
@@ -69,12 +69,8 @@ def _layer_dict(x: LayerTime) -> dict[str, Any]:
 
 def bench_lines(found: Bench, width: int | None) -> list[Line]:
     """The table of the layers, a line for all of them, and what is to be said of the whole step."""
-    whole = sum(x.total for x in found.layers)
-    everything = LayerTime(
-        "total", "", {p: sum(x.seconds[p] for x in found.layers) for p in PHASES},
-        found.cost, sum(x.roof for x in found.layers),
-    )  # fmt: skip
-    rows = [_cells(x, whole) for x in (*found.layers, everything)]
+    whole = found.total.total
+    rows = [_cells(x, whole) for x in (*found.layers, found.total)]
     columns: Sequence[Column] = _TRAIN
     if found.infer:
         columns = (*_TRAIN[: _PARTS.start], *_TRAIN[_PARTS.stop :])
