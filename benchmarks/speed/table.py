@@ -145,12 +145,12 @@ def _about(machine: dict[str, Any]) -> str:
     )
 
 
-def between_markers(text: str, table: str) -> str:
+def between_markers(text: str, table: str, begin: str = BEGIN, end: str = END) -> str:
     """A text with what stands between the markers replaced.  Raises ValueError where they are not there once each."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"one {BEGIN} and after it one {END} are wanted")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"one {begin} and after it one {end} are wanted")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
 
 
 def write_readme(path: Path, rows: list[Row], machine: dict[str, Any]) -> None:
