@@ -1,11 +1,14 @@
 """Convolutions and matrix products of well-known nets, one by one: GFLOP/s and the share of the roofline.
 
-python benchmarks/kernels.py [--threads 1] [--only resnet] [--torch]
- Each of a layer's three products (forward, by data, by weights) is a program of one equation, run from and
+python -m benchmarks.kernels [--threads 1] [--only resnet] [--torch]
+python -m benchmarks.kernels --page         # one table of each kind, written into netc/backends/cpu/README.md
+
+Each of a layer's three products (forward, by data, by weights) is a program of one equation, run from and
 to memory that the caches may hold.  The roof is `netc.backends.cpu.roof`'s: work of F operations on B bytes
 takes at least the longer of F / peak and B / bandwidth, where B counts each operand and result once.
 `--torch` measures PyTorch (oneDNN, channels_last) instead, in this process of its own, so that no thread of
-one spins while the other is measured.
+one spins while the other is measured.  Convolutions are direct; those by Winograd's algorithm count the operations of
+the definition, so that they may exceed the roof.
 """
 
 from __future__ import annotations
@@ -13,11 +16,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import describe
+from benchmarks.speed.table import between_markers
+from netc.backends.cpu.roof import Roof, measure
+from netc.errors import plural
+from netc.types import Math
+
+PAGE = Path(__file__).parents[1] / "netc" / "backends" / "cpu" / "README.md"
+MARKERS = "<!-- kernels:begin -->", "<!-- kernels:end -->"
 LONG_ENOUGH = 0.15  # seconds for each figure, of which the best run counts
 
 
@@ -33,6 +45,7 @@ class Layer:
     window: int = 1
     stride: int = 1
     groups: int = 1
+    math: Math = "strict"  # never Winograd
 
     @property
     def pad(self) -> int:
@@ -61,6 +74,15 @@ class Layer:
             return 4 * (self.n * self.c + self.n * self.k + self.c * self.k)
         weights = self.window**2 * self.c // self.groups * self.k
         return 4 * (self.n * self.h**2 * self.c + self.n * self.size**2 * self.k + weights)
+
+    @property
+    def shape(self) -> str:
+        """As the page of the backend has it."""
+        if not self.h:
+            return f"{self.c} → {self.k}, {self.n}"
+        stride = f", stride {self.stride}" if self.stride > 1 else ""
+        channels = f"{self.c}" if self.groups == self.c > 1 else f"{self.c} → {self.k}"
+        return f"{self.window} × {self.window}{stride}: {channels}, {self.h}², {self.n}"
 
     def __str__(self) -> str:
         if not self.h:
@@ -105,6 +127,31 @@ LAYERS = (
     Layer("mlp", 1, 784, 0, 1000),
     Layer("vgg", 8, 25088, 0, 4096),
     Layer("square", 1536, 1536, 0, 1536),
+)
+
+
+_PAGE = (
+    ("direct", Layer("", 8, 64, 56, 64, 3)),
+    ("", Layer("", 8, 128, 28, 128, 3)),
+    ("", Layer("", 8, 512, 7, 512, 3)),
+    ("Winograd", Layer("", 8, 64, 56, 64, 3, math="fast")),
+    ("", Layer("", 8, 128, 28, 128, 3, math="fast")),
+    ("", Layer("", 8, 512, 7, 512, 3, math="fast")),
+    ("no window", Layer("", 8, 64, 56, 256, math="fast")),
+    ("", Layer("", 8, 256, 56, 64, math="fast")),
+    ("", Layer("", 8, 1024, 14, 256, math="fast")),
+    ("strided", Layer("", 8, 3, 224, 64, 7, 2, math="fast")),
+    ("", Layer("", 8, 64, 56, 128, 3, 2, math="fast")),
+    ("", Layer("", 8, 64, 56, 128, 1, 2, math="fast")),
+    ("few channels", Layer("", 64, 1, 28, 6, 5, math="fast")),
+    ("", Layer("", 64, 6, 14, 16, 5, math="fast")),
+    ("depthwise", Layer("", 16, 128, 56, 128, 3, 1, 128, math="fast")),
+    ("", Layer("", 16, 512, 14, 512, 3, 1, 512, math="fast")),
+    ("", Layer("", 16, 64, 112, 64, 3, 2, 64, math="fast")),
+    ("dense", Layer("", 64, 784, 0, 1000, math="fast")),
+    ("", Layer("", 1, 784, 0, 1000, math="fast")),
+    ("", Layer("", 8, 25088, 0, 4096, math="fast")),
+    ("", Layer("", 1536, 1536, 0, 1536, math="fast")),
 )
 
 
@@ -153,7 +200,7 @@ def netc_runs(layer: Layer, threads: int) -> Iterator[Callable[[], object]]:
         }
         for value in values:
             arrays[value][...] = rng.standard_normal(value.type.dims) * 0.1
-        yield bind(made.finish(), arrays, threads, "strict")  # never Winograd
+        yield bind(made.finish(), arrays, threads, layer.math).run
 
 
 def torch_runs(layer: Layer, threads: int) -> Iterator[Callable[[], object]]:
@@ -179,6 +226,30 @@ def torch_runs(layer: Layer, threads: int) -> Iterator[Callable[[], object]]:
         yield lambda: conv2d_weight(x, w.shape, y, **more)
 
 
+def measured(layer: Layer, roof: Roof, torch: bool = False) -> list[tuple[float, float]]:
+    """GFLOP/s and the share of the roof, forward, by data and by weights."""
+    least = roof.seconds(layer.flops, layer.nbytes)
+    runs = (torch_runs if torch else netc_runs)(layer, roof.threads)
+    return [(layer.flops / seconds / 1e9, least / seconds) for seconds in map(best, runs)]
+
+
+def write_page(roof: Roof) -> None:
+    """Puts the table into the page of the backend."""
+    machine = f"{plural(roof.threads, 'thread')} of {describe()['processor']}"
+    lines = [
+        f"{machine}; roof {roof.flops / 1e9:.0f} GFLOP/s, {roof.bytes / 1e9:.1f} GB/s.",
+        "",
+        "| | shape, batch | forward | by data | by weights |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for kind, layer in _PAGE:
+        cells = [f"{rate:.{0 if rate >= 10 else 1}f} ({share:.0%})" for rate, share in measured(layer, roof)]
+        lines.append(f"| {kind} | {layer.shape} | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    text = between_markers(PAGE.read_text("utf-8"), "\n".join(lines), *MARKERS)
+    PAGE.write_text(text, "utf-8")
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -186,20 +257,18 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--only", default="", help="layers whose line has this text")
     arguments.add_argument("--torch", action="store_true")
+    arguments.add_argument("--page", action="store_true", help="write the table of the backend's README")
     given = arguments.parse_args()
-    from netc.backends.cpu.roof import measure
-
     roof = measure(given.threads)
     print(f"{given.threads} threads: {roof.flops / 1e9:.0f} GFLOP/s, {roof.bytes / 1e9:.1f} GB/s")
+    if given.page:
+        write_page(roof)
+        return
     print(f"{'GFLOP/s (share of the roof)':40} {'forward':>15} {'by data':>15} {'by weights':>15}")
     for layer in LAYERS:
         if given.only not in str(layer):
             continue
-        least = roof.seconds(layer.flops, layer.nbytes)
-        cells: list[str] = []
-        for run in (torch_runs if given.torch else netc_runs)(layer, given.threads):
-            seconds = best(run)
-            cells.append(f"{layer.flops / seconds / 1e9:8.1f} ({least / seconds:4.0%})")
+        cells = [f"{rate:8.1f} ({share:4.0%})" for rate, share in measured(layer, roof, given.torch)]
         print(f"{layer!s:40} {' '.join(cells)}", flush=True)
 
 

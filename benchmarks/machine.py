@@ -64,5 +64,24 @@ def medians(times: dict[str, list[float]]) -> dict[str, float]:
 def keep(name: str, rows: list[dict[str, Any]], machine: dict[str, Any] | None = None) -> None:
     """Writes results/NAME.json, with the machine; as `describe` has it where nothing else is said."""
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"machine": machine or describe(), "rows": rows}, indent=2)
-    (RESULTS / f"{name}.json").write_text(text + "\n")
+    (RESULTS / f"{name}.json").write_text(indented({"machine": machine or describe(), "rows": rows}) + "\n")
+
+
+def indented(value: Any, margin: str = "") -> str:
+    """JSON as lines that people compare: an item of a list that holds scalars only is one of them."""
+    inner = f"{margin}  "
+    if isinstance(value, list) and value:
+        items = [json.dumps(item) if _flat(item) else indented(item, inner) for item in value]
+        brackets = "[]"
+    elif isinstance(value, dict) and value:
+        items = [f"{json.dumps(key)}: {indented(item, inner)}" for key, item in value.items()]
+        brackets = "{}"
+    else:
+        return json.dumps(value)
+    lines = ",\n".join(f"{inner}{item}" for item in items)
+    return f"{brackets[0]}\n{lines}\n{margin}{brackets[1]}"
+
+
+def _flat(value: Any) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not any(isinstance(x, (dict, list)) for x in inside)

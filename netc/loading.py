@@ -20,7 +20,7 @@ from netc.graph.model import Graph
 from netc.graph.shapes import with_sizes
 from netc.lower import folded, forward
 from netc.plan import PERSISTENT, plan
-from netc.resources import spec_path
+from netc.resources import spec_names, spec_path
 from netc.sizes import symbols
 from netc.syntax import ast
 from netc.syntax.imports import find_imports
@@ -98,6 +98,11 @@ class Loaded:
     def failed(self) -> bool:
         return any(d.severity == "error" for d in self.diagnostics)
 
+    @property
+    def stands(self) -> bool:
+        """Whether no mistake lies in its nets: an `expect` that fails is one in what is said of them."""
+        return all(d.code == "E0701" for d in self.diagnostics if d.severity == "error")
+
     def must_be_right(self) -> Loaded:
         """Itself, or NetError with every error of the file."""
         if self.failed:
@@ -121,6 +126,10 @@ def load_file(
 ) -> Loaded:
     """Reads and compiles a file or a shipped spec.  Raises NetError only where it cannot be read at all."""
     path = find(name)
+    if len(path.parts) == 1 and not path.exists():
+        message = f"cannot read `{name}`: there is no such file, nor a spec of that name"
+        near = did_you_mean(name.removesuffix(".net"), spec_names()) or f"there are {', '.join(spec_names())}"
+        raise NetError([Diagnostic("E0801", message, Span(name, 1, 1, 1, 1), help=near)])
     return load_text(read(str(path)), str(path), settings, sizes, only=only)
 
 

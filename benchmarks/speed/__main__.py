@@ -1,6 +1,6 @@
 """Measures netc beside its peers, and says and keeps what came out.
 
-python -m benchmarks.speed                          # the whole table, about 20 minutes
+python -m benchmarks.speed                          # the whole table, about 22 minutes
 python -m benchmarks.speed --nets MLP,LeNet-5       # some of it
 python -m benchmarks.speed --keep                   # and writes results/bench.json and the table of the README
 python -m benchmarks.speed --quick                  # two minutes; exits 1 where a ratio fell from the kept one
@@ -117,7 +117,7 @@ def run_linear(asked: argparse.Namespace, folder: Path, machine: dict[str, Any])
 def run_quick(asked: argparse.Namespace, folder: Path, machine: dict[str, Any]) -> int:
     """A few nets without torch.compile, which takes longer to start than all the rest."""
     before = kept()
-    how = How(asked.threads, asked.rounds, folder, compiled=False, cold=False)
+    how = How(asked.threads, asked.rounds, folder, compiled=False, cold=False, layers=False)
     rows = measure(chosen(asked.nets, QUICK), modes(asked), how, QUICK_MINUTES, machine["peak_gflops"])
     table.show(rows)
     return against_kept(rows, machine, before)

@@ -18,6 +18,7 @@ from benchmarks.speed.peers import CACHES, NETC, ONNX, Job, Mode, environment, t
 from benchmarks.speed.protocol import Peer, PeerFailed
 from benchmarks.speed.turns import Timing, interleave, noise
 
+LAYERS = "netc by layer"  # what fails where its shares of the roofline are not to be had
 START = 240.0  # seconds for a process to take its first step; compiling a large net takes one or two minutes
 EXPORT = "from benchmarks.speed import cases, torch_peer; torch_peer.export(cases.CASES[{key!r}], {file!r})"
 Row = dict[str, Any]
@@ -25,13 +26,16 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class How:
-    """What holds for a whole run.  `folder` is temporary; `cold` asks for a start with empty caches."""
+    """What holds for a whole run.  `folder` is temporary; `cold` asks for a start with empty caches, `layers` for where
+    netc's time goes.
+    """
 
     threads: int
     rounds: int
     folder: Path
     compiled: bool = True
     cold: bool = True
+    layers: bool = True
 
 
 @dataclass
@@ -122,7 +126,27 @@ class Cell:
                     self.facts[name]["peak"] = running[name].ask({"memory": True}, START)["peak"]
                 except PeerFailed as failure:
                     self.failed[name] = str(failure)
-        return row(self, timing, others)
+        made = row(self, timing, others)
+        if self.how.layers and NETC in made["peers"] and (found := self._by_layer()):
+            made["roofline"] = found
+        return made
+
+    def _by_layer(self) -> dict[str, Any] | None:
+        """Shares of the roofline, from a process of its own; None where it failed, which is noted."""
+        job = Job(NETC, self.case.key, self.mode, self.how.threads)
+        log = self.caches / f"{self.mode} layers.log"
+        peer = Peer(
+            [sys.executable, "-m", "benchmarks.speed.layers", json.dumps(job.message())],
+            log,
+            environment(self.how.threads, str(self.caches)),
+        )
+        try:
+            return peer.hear(START)
+        except PeerFailed as failure:
+            self.failed[LAYERS] = str(failure)
+            return None
+        finally:
+            peer.close()
 
 
 def row(cell: Cell, timing: Timing, others: float) -> Row:

@@ -14,6 +14,9 @@ from benchmarks.speed.peers import COMPILED, EAGER, LAST, NETC, ONNX
 Row = dict[str, Any]
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 MODES = {"train": "training step", "infer": "inference"}
+NOISE = (
+    "± is the standard error over the rounds of this run; two runs may differ by more (benchmarks/README.md)."
+)
 DISTURBED = f"~ other processes used more than {TOLERATED:.0%} of the cores meanwhile"
 HEADINGS = (
     "| net, batch | training step | beside the fastest peer | of peak | memory | first step, warm / cold "
@@ -33,10 +36,11 @@ def disturbed(row: Row) -> bool:
 
 
 def ratio(row: Row) -> str:
-    """How many times as fast as the fastest peer; with `~` where others used the cores meanwhile."""
+    """How many times as fast as the fastest peer, with its noise; with `~` where others used the cores meanwhile."""
     if "ratio" not in row:
         return "–"
-    return f"{'~' if disturbed(row) else ''}{row['ratio']:.2f}×"
+    noise = f" ± {row['ratio'] * row['noise']:.2f}" if "noise" in row else ""
+    return f"{'~' if disturbed(row) else ''}{row['ratio']:.2f}{noise}×"
 
 
 def memory_ratio(row: Row) -> float | None:
@@ -55,7 +59,7 @@ def show(rows: list[Row], console: Console | None = None) -> None:
             continue
         names = [n for n in (NETC, EAGER, LAST, COMPILED, ONNX) if any(_takes_part(r, n) for r in chosen)]
         table = Table(title=f"{title}: medians")
-        ours = ("ratio", "±", "of peak", "MiB", "× least of\npeers", "first step,\nwarm / cold s")
+        ours = ("ratio", "of peak", "of roof", "MiB", "× least of\npeers", "first step,\nwarm / cold s")
         for heading in ("net", *(f"{n}\nms" for n in names), *ours):
             table.add_column(heading, justify="left" if heading == "net" else "right")
         for row in chosen:
@@ -79,13 +83,13 @@ def _cell(row: Row, name: str) -> str:
 
 
 def _figures(row: Row) -> list[str]:
-    """Ratio, its noise, share of the peak, memory in MiB and beside the others', first step warm and cold."""
+    """Ratio, shares of the peak and of the roofline, memory in MiB and beside the others', first step warm and cold."""
     own = row["peers"].get(NETC, {})
     beside = memory_ratio(row)
     return [
         ratio(row),
-        f"{row['noise']:.1%}" if "noise" in row else "–",
         f"{row['share_of_peak']:.0%}" if "share_of_peak" in row else "–",
+        f"{row['roofline']['share']:.0%}" if "roofline" in row else "–",
         f"{own['memory_mib']:.0f}" if "memory_mib" in own else "–",
         f"{beside:.2f}" if beside else "–",
         _first_step(own),
@@ -110,7 +114,7 @@ def markdown(rows: list[Row], machine: dict[str, Any]) -> str:
         name = f"{either['net']}, {either['batch']}"
         cells = [*_half(train), *_only_training(train), *_half(infer)]
         lines.append("| " + " | ".join([name, *cells]) + " |")
-    lines += ["", _about(machine)]
+    lines += ["", NOISE, "", _about(machine)]
     if any(disturbed(row) for row in rows):
         lines += ["", DISTURBED]
     return "\n".join(lines)
@@ -141,12 +145,12 @@ def _about(machine: dict[str, Any]) -> str:
     )
 
 
-def between_markers(text: str, table: str) -> str:
+def between_markers(text: str, table: str, begin: str = BEGIN, end: str = END) -> str:
     """A text with what stands between the markers replaced.  Raises ValueError where they are not there once each."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"one {BEGIN} and after it one {END} are wanted")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"one {begin} and after it one {end} are wanted")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
 
 
 def write_readme(path: Path, rows: list[Row], machine: dict[str, Any]) -> None:

@@ -91,6 +91,11 @@ _CHOICES: Final[tuple[tuple[tuple[Column, ...], int], ...]] = (
 )
 
 
+_SHORT_OF: Final = {
+    PARAMS_SHORT: PARAMS, MACS_SHORT: MACS, BACKWARD_SHORT: BACKWARD, STRIDE_SHORT: STRIDE, PAD_SHORT: PAD
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Columns with their widths, in characters."""
@@ -118,6 +123,13 @@ def layout(found: Sequence[Row], width: int | None, *, backward: bool = False) -
     columns = _CHOICES[-1][0]
     numbers = max([len(PARAMS_SHORT.title), *(len(PARAMS_SHORT.text(r)) for r in found)])
     return Layout(columns, (max((width or 0) - GAP - numbers, 4), numbers))
+
+
+def left_out(plan: Layout, *, backward: bool = False) -> list[str]:
+    """The titles of the columns that a layout has no room for, not even in short."""
+    kept = {_SHORT_OF.get(c, c) for c in plan.columns}
+    every = (c for column in _CHOICES[0][0] for c in (_with_backward(column) if backward else (column,)))
+    return [c.title for c in every if c not in kept]
 
 
 def _with_backward(column: Column) -> tuple[Column, ...]:
@@ -181,11 +193,13 @@ def _doc(doc: str, width: int | None) -> list[str]:
 def footer(report: NetReport, plan: Layout, found: Sequence[Row], width: int | None) -> list[str]:
     """The totals, one line each, wrapped to the width under their own beginnings."""
     lines = _totals(report)
+    missing = ", ".join(left_out(plan, backward=report.backward is not None))
+    behind = [("left out", f"{missing}, for want of width")] if missing else []
     lead = max(len(name) for name, _ in lines) + GAP
     out: list[str] = []
     if width is not None and width < 2 * lead:
-        return [part for name, text in lines for part in wrap(f"{name}: {text}", max(width, 8))]
-    for name, text in [*lines, *(("", key) for key in _key(report, plan, found))]:
+        return [part for name, text in [*lines, *behind] for part in wrap(f"{name}: {text}", max(width, 8))]
+    for name, text in [*lines, *(("", key) for key in _key(report, plan, found)), *behind]:
         parts = [text] if width is None else wrap(text, width - lead)
         out += [f"{name if i == 0 else '':<{lead}}{part}" for i, part in enumerate(parts)]
     return out

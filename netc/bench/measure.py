@@ -14,7 +14,7 @@ from netc.backends.cpu.roof import Roof
 from netc.backends.cpu.roof import measure as measure_roof
 from netc.bench import data
 from netc.bench.cost import Cost, total_cost
-from netc.bench.layers import LayerTime, layer_times
+from netc.bench.layers import PHASES, LayerTime, Phase, layer_times
 from netc.graph.model import Graph
 from netc.lower import folded, forward
 from netc.plan import Plan, plan
@@ -52,6 +52,12 @@ class Bench:
     @property
     def median(self) -> float:
         return statistics.median(self.steps)
+
+    @property
+    def total(self) -> LayerTime:
+        """All layers as one."""
+        seconds: dict[Phase, float] = {p: sum(x.seconds[p] for x in self.layers) for p in PHASES}
+        return LayerTime("total", "", seconds, self.cost, sum(x.roof for x in self.layers))
 
 
 def bench(

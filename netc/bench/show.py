@@ -11,7 +11,7 @@ from netc.analyze.table import GAP
 from netc.backends.cpu.roof import Roof, processor
 from netc.bench.layers import PHASES, LayerTime
 from netc.bench.measure import Bench
-from netc.bench.text import Column, Line, span, table
+from netc.bench.text import Column, Line, left_out, span, table
 from netc.errors import plural
 
 _TRAIN: Final = (
@@ -46,8 +46,8 @@ def bench_dict(found: Bench) -> dict[str, Any]:
             "equations": found.cost.equations,
             "flops": found.cost.flops,
             "bytes": found.cost.bytes,
-            "kernels_s": sum(x.total for x in found.layers),
-            "roof_s": sum(x.roof for x in found.layers),
+            "kernels_s": found.total.total,
+            "roof_s": found.total.roof,
             "arena_bytes": found.plan.arena_bytes,
             "peak_bytes": found.plan.peak_bytes,
         },
@@ -69,12 +69,8 @@ def _layer_dict(x: LayerTime) -> dict[str, Any]:
 
 def bench_lines(found: Bench, width: int | None) -> list[Line]:
     """The table of the layers, a line for all of them, and what is to be said of the whole step."""
-    whole = sum(x.total for x in found.layers)
-    everything = LayerTime(
-        "total", "", {p: sum(x.seconds[p] for x in found.layers) for p in PHASES},
-        found.cost, sum(x.roof for x in found.layers),
-    )  # fmt: skip
-    rows = [_cells(x, whole) for x in (*found.layers, everything)]
+    whole = found.total.total
+    rows = [_cells(x, whole) for x in (*found.layers, found.total)]
     columns: Sequence[Column] = _TRAIN
     if found.infer:
         columns = (*_TRAIN[: _PARTS.start], *_TRAIN[_PARTS.stop :])
@@ -88,7 +84,7 @@ def bench_lines(found: Bench, width: int | None) -> list[Line]:
         *headed[:-1],
         Line(headed[-1].text, "bold"),
         Line(""),
-        *map(Line, _footer(found, whole, width)),
+        *map(Line, _footer(found, whole, left_out(columns, rows, width), width)),
     ]
 
 
@@ -100,7 +96,7 @@ def _cells(x: LayerTime, whole: float) -> tuple[str, ...]:
     return x.name, x.layer, *parts, span(x.total), share, rate, size(x.cost.bytes), f"{x.share:.0%}"
 
 
-def _footer(found: Bench, whole: float, width: int | None) -> list[str]:
+def _footer(found: Bench, whole: float, missing: str, width: int | None) -> list[str]:
     median, roof = found.median, found.roof
     done = found.cost.flops / median
     spread = f"fastest {span(min(found.steps))}, median of {plural(len(found.steps), 'step')}"
@@ -115,6 +111,8 @@ def _footer(found: Bench, whole: float, width: int | None) -> list[str]:
         f"{plural(roof.threads, 'thread')} now ({processor()})",
         "": "more than 100 % of it where a cache holds what is read, or an algorithm needs fewer operations",
     }
+    if missing:
+        told["left out"] = missing
     lead = max(map(len, told)) + GAP
     if width is not None and width < 3 * lead:
         named = [f"{name}: {text}" if name else text for name, text in told.items()]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any, Final
 
 from netc.analyze.figures import short, size
 from netc.bench.cost import Cost, total_cost
-from netc.bench.text import Column, Line, table
+from netc.bench.text import Column, Line, left_out, table
 from netc.graph.model import Graph
 from netc.ir.constant import split_constant
 from netc.ir.fold import FOLDING
@@ -98,6 +99,8 @@ def stages_lines(title: str, found: Sequence[Stage], width: int | None, *, text:
         Column("arena", True, 1), Column("change", False, 5),
     )  # fmt: skip
     out = [Line(title, "bold"), Line(""), *table(columns, rows, width)]
+    if missing := left_out(columns, rows, width):
+        out += [Line(""), *map(Line, wrap(f"left out: {missing}", max(width or 0, 8)))]
     if text:
         for s in found:
             out += [Line(""), Line(f"# {s.name}", "bold"), *map(Line, str(s.program).splitlines())]

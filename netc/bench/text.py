@@ -24,8 +24,34 @@ class Column:
     least: int = 0  # how narrow it may become before another goes; 0: it is not cut
 
 
+def left_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> str:
+    """What `table` has no room for, in words; nothing where all columns fit."""
+    shown, _ = _fitted(columns, rows, width)
+    missing = [c.title for i, c in enumerate(columns) if i not in shown]
+    return f"{', '.join(missing)}, for want of width" if missing else ""
+
+
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[Line]:
     """A line of headings and one for each row, none wider than `width`."""
+    shown, widths = _fitted(columns, rows, width)
+    titles = [cut(columns[i].title, widths[i]) for i in shown]
+
+    def line(cells: Sequence[str]) -> str:
+        fitted = [
+            f"{cut(cell, widths[i]):>{widths[i]}}"
+            if columns[i].right
+            else f"{cut(cell, widths[i]):<{widths[i]}}"
+            for i, cell in zip(shown, cells, strict=True)
+        ]
+        return (" " * GAP).join(fitted).rstrip()
+
+    return [Line(line(titles), "dim"), *(Line(line([row[i] for i in shown])) for row in rows)]
+
+
+def _fitted(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None
+) -> tuple[list[int], list[int]]:
+    """The numbers of the columns that are shown, and the widths of all."""
     shown = list(range(len(columns)))
     widths = [max([len(c.title), *(len(r[i]) for r in rows)]) for i, c in enumerate(columns)]
 
@@ -41,18 +67,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
             break
         shown.remove(max(spare, key=lambda i: columns[i].rank))
     widths[shown[0]] = max(widths[shown[0]] - max(over(), 0), 4)
-    titles = [cut(columns[i].title, widths[i]) for i in shown]
-
-    def line(cells: Sequence[str]) -> str:
-        fitted = [
-            f"{cut(cell, widths[i]):>{widths[i]}}"
-            if columns[i].right
-            else f"{cut(cell, widths[i]):<{widths[i]}}"
-            for i, cell in zip(shown, cells, strict=True)
-        ]
-        return (" " * GAP).join(fitted).rstrip()
-
-    return [Line(line(titles), "dim"), *(Line(line([row[i] for i in shown])) for row in rows)]
+    return shown, widths
 
 
 def span(seconds: float) -> str:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from netc.cli.files import NetFile, chosen, read_net, set_option
-from netc.cli.output import say, say_json
+from netc.cli.output import exit_code, say, say_json, show_diagnostics
 from netc.cli.sizes import Sizes, check_sizes, input_option
+from netc.errors import NetError
 
 if TYPE_CHECKING:
+    from netc.analyze.diff import Difference
     from netc.loading import Compiled, Loaded
 
 Pair = tuple["Compiled", "Compiled"]
 
 
-@click.command("diff", epilog="Exit code 0 whether they differ or not; 1 if a file is wrong.")
+@click.command(
+    "diff", epilog="Exit code 0 whether they differ or not; 1 if a file is wrong, such as in an `expect`."
+)
 @click.argument("a", type=NetFile(), metavar="A")
 @click.argument("b", type=NetFile(), metavar="B")
 @click.option(
@@ -37,24 +41,30 @@ def command(
     settings: Mapping[str, str],
     sizes: Sizes,
     as_json: bool,
-) -> None:
+) -> int:
     """Tell what changed between two nets: layers, shapes, totals.
 
     Nets of one name are compared, or the only ones of two files.  Layers are marked - removed, + added, ~ changed.
+    An `expect` that fails is told below.
 
     \b
     Example:
       netc diff old.net new.net
       netc diff lenet5 lenet5 --net LeNet5 --net LeNet5_1998
     """
-    from netc.analyze.diff import SCHEMA, diff, diff_dict, diff_text
+    from netc.analyze.diff import SCHEMA, diff, diff_dict
 
     if a == b == "-":
         raise click.UsageError("standard input can be one of the two, not both")
     if len(nets) > 2:
         raise click.UsageError("--net names one net, or one of A and one of B")
     of_a, of_b = (nets[0], nets[-1]) if nets else (None, None)
-    old, new = (read_net(f, settings, sizes, net).must_be_right() for f, net in ((a, of_a), (b, of_b)))
+    old, new = (read_net(f, settings, sizes, net) for f, net in ((a, of_a), (b, of_b)))
+    wrong = [loaded for loaded in (old, new) if loaded.failed]
+    mistakes = tuple(dict.fromkeys(d for loaded in wrong for d in loaded.diagnostics))
+    sources = {path: text for loaded in wrong for path, text in loaded.sources.items()}
+    if not all(loaded.stands for loaded in wrong):
+        raise NetError(mistakes, sources)
     pairs, only_a, only_b = _pairs(old, new, nets)
     for one, other in pairs:
         check_sizes({"a": one, "b": other}, sizes)
@@ -70,12 +80,22 @@ def command(
             "only_b": only_b,
         }
         say_json(out)
-        return
+    else:
+        say(_text(found, old, new, only_a, only_b))
+    show_diagnostics(mistakes, sources)
+    return exit_code(mistakes)
+
+
+def _text(
+    found: Sequence[Difference], old: Loaded, new: Loaded, only_a: Sequence[str], only_b: Sequence[str]
+) -> str:
+    from netc.analyze.diff import diff_text
+
     parts = [diff_text(d) for d in found]
     parts += [f"{name}: only in {old.path}" for name in only_a] + [
         f"{name}: only in {new.path}" for name in only_b
     ]
-    say("\n\n".join(parts))
+    return "\n\n".join(parts)
 
 
 def _pairs(old: Loaded, new: Loaded, names: Sequence[str]) -> tuple[list[Pair], list[str], list[str]]:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.speed.layers import by_layer
+from benchmarks.speed.peers import NETC, Job
 from netc.backends.cpu import bind_timed, roof, table
 from netc.backends.cpu.call import Call
 from netc.backends.cpu.emit import load
@@ -198,3 +200,12 @@ def test_a_net_of_float64_is_measured_as_such(netc: Command, tmp_path: Path) -> 
     (tmp_path / "a.net").write_text(text)
     done = netc("bench", tmp_path / "a.net", "--batch", "2", "--steps", "1")
     assert (done.code, done.err) == (0, "")
+
+
+def test_the_benchmark_beside_peers_keeps_shares_by_layer(known_roof: None) -> None:
+    found = by_layer(Job(NETC, "LeNet-5 b1", "infer", 1))
+    names = [x["name"] for x in found["layers"]]
+    assert names == ["c1", "s2", "c3", "s4", "flatten1", "c5", "relu3", "f6", "relu4", "dense1"]
+    least = sum(x["ms"] * x["share"] for x in found["layers"])
+    assert found["share"] == pytest.approx(least / sum(x["ms"] for x in found["layers"]), rel=0.1)
+    assert (found["gflops"], found["gb_per_s"]) == (100, 10)

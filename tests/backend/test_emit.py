@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import math
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
+import netc
 from netc import ops
 from netc.backends.cpu import emit, loops, store
 from netc.backends.cpu.table import do
 from netc.ops.fused import Expression, Step
 
+# A process that begins in another folder finds the package that is tested.
+HERE = os.environ | {"PYTHONPATH": str(Path(netc.__file__).parents[1])}
 KERNEL = '''"""A kernel."""
 
 from netc.backends.cpu.jit import kernel
@@ -65,6 +73,23 @@ exe = compile_program(b.finish(), "cpu")
 print(float(exe.run({"x": np.full(5, 0.5, np.float32)})["y"][0]))
 print(any(name.startswith("netc_kernels_") for name in sys.modules))
 """
+# Prints a number that each of three kernels has a part in: a polynomial, a register tile and a copy.
+THREE = """
+import numpy as np
+from netc import ops
+from netc.ir import Builder
+from netc.runtime import compile_program
+from netc.types import TensorType
+b, data = Builder(), {}
+def full(n, *shape):
+    data[f"x{n}"] = np.full(shape, n, np.float32)
+    return b.input(f"x{n}", TensorType(shape), "data")
+b.outputs["tanh"] = b(ops.tanh, full(1, 5))
+b.outputs["dot"] = b(ops.dot, full(2, 3, 4), full(3, 4, 6))
+b.outputs["concat"] = b(ops.concat, full(5, 2, 3), full(4, 2, 3), axis=1)
+results = compile_program(b.finish(), "cpu").run(data)
+print({name: round(float(results[name].max()), 4) for name in ("tanh", "dot", "concat")})
+"""
 
 
 def run(folder: Path) -> tuple[float, bool]:
@@ -110,6 +135,69 @@ def test_edited_import_is_another_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     (tmp_path / "jit.py").write_text(jit.replace('"contract", ', ""))
     monkeypatch.setattr(emit, "__file__", str(tmp_path / "emit.py"))
     assert emit.digest(emit.pasted(KERNEL)) != before
+
+
+@pytest.mark.parametrize(
+    "path", sorted(p.name for p in (Path(emit.__file__).parent / "kernels").glob("*.py"))
+)
+def test_a_kernel_reads_nothing_that_its_name_does_not_hash(path: str) -> None:
+    """All of netc that it imports, however far away, stands in its file; of the rest the name hashes the versions."""
+    whole = emit.load(path, (Path(emit.__file__).parent / "kernels" / path).read_text("utf-8")).text
+    roots = {
+        name.partition(".")[0]
+        for node in ast.walk(ast.parse(whole))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in (
+            [node.module or "."] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+        )
+    }
+    assert "numba" in roots
+    assert roots <= {"numba", "llvmlite", "numpy", "math", "fractions", "os", "platform", "typing"}
+
+
+def test_an_edited_package_never_finds_what_it_was(tmp_path: Path) -> None:
+    """One cache serves a copy of netc that is edited, and in the end edited back.  Were a stale entry found, the edit
+    would not be seen in the result: a constant that a loop's polynomial reads, the intrinsic that multiplies in a
+    product's tiles, and one that a kernel reaches by way of another module.
+    """
+    package = tmp_path / "copy"
+    home = Path(netc.__file__).parents[1]
+    for part in ("netc", "grammars"):
+        shutil.copytree(home / part, package / part, ignore=shutil.ignore_patterns("__pycache__"))
+    cpu = package / "netc" / "backends" / "cpu"
+    env = os.environ | {
+        "NETC_CACHE_DIR": str(tmp_path / "cache"),
+        "NETC_NUM_THREADS": "1",
+        "PYTHONPATH": str(package),
+    }
+
+    def results() -> tuple[dict[str, float], int]:
+        done = subprocess.run(
+            [sys.executable, "-c", THREE], env=env, capture_output=True, text=True, check=True, cwd=package
+        )
+        return ast.literal_eval(done.stdout), len(kept(tmp_path / "cache"))
+
+    want = {"tanh": 0.7616, "dot": 24, "concat": 5}
+    assert results() == (want, 3)
+    originals: dict[Path, str] = {}
+    files = 0
+    for file, old, new, changed in (
+        ("vmath.py", "_TWO, _HALF = np.float32(1), np.float32(2)", "_TWO, _HALF = np.float32(1), np.float32(3)",
+         {"tanh": round(1 - 3 / (1.5 * math.exp(2) + 1), 4)}),
+        ("tile.py", "call(f, [x, y, z])", "call(f, [x, x, z])", {"dot": 16}),
+        ("lanes.py", '"store", ir.VoidType(), dtype, [v,', '"store", ir.VoidType(), dtype, [builder.fadd(v, v),',
+         {"concat": 10}),
+    ):  # fmt: skip
+        path = cpu / file
+        originals[path] = path.read_text("utf-8")
+        assert originals[path].count(old) == 1
+        path.write_text(originals[path].replace(old, new))
+        want |= changed
+        got, files = results()
+        assert got == want
+    for path, text in originals.items():
+        path.write_text(text)
+    assert results() == ({"tanh": 0.7616, "dot": 24, "concat": 5}, files)  # what it was is still there
 
 
 def test_other_machine_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,6 +324,48 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """A file stands where the folder of kernels would, which stops even root."""
     (tmp_path / "kernels").write_text("")
     assert run(tmp_path)[0] == pytest.approx(np.tanh(0.5), rel=1e-6)
+
+
+def test_a_setting_of_numba_may_stand_in_a_file(tmp_path: Path) -> None:
+    ask = "from netc.backends.cpu.emit import kernels; print(kernels('dot').stem)"
+    names: list[str] = []
+    for text in ("", "opt: 0\n", "opt: 1\n"):
+        (tmp_path / ".numba_config.yaml").write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-c", ask], cwd=tmp_path, env=HERE, capture_output=True, text=True, check=True
+        )
+        names.append(done.stdout)
+    assert len(set(names)) == 3
+
+
+def test_numba_that_may_not_compile_is_told(tmp_path: Path) -> None:
+    """In this process and in those that would compile ahead."""
+    done = subprocess.run(
+        [sys.executable, "-m", "netc", "bench", "lenet5", "--net", "LeNet5", "--batch", "1"],
+        env=HERE | {"NETC_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: NUMBA_DISABLE_JIT is set, but netc has Numba compile its kernels: unset it\n"
+    )
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_code_that_calls_a_library_that_is_gone_is_made_again(
+    there: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Intel's library of vector mathematics may be there on one day and not on the next."""
+    monkeypatch.setenv("NETC_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(numba.config, "USING_SVML", there)
+    source = emit.load("kernel", KERNEL)
+    signature = store.kinds((0, 1, np.ones(1)))
+    path = store._file(emit.written(source).parent, source.stem, "double", signature)
+    content = b"symbol\nobject that calls __svml_exp"
+    path.write_bytes(hashlib.sha256(content).digest() + content)
+    assert (store.machine_code(source.double, signature)[0] == "symbol") == there
 
 
 # ---- Pointwise loops ---------------------------------------------------------------------------------------

@@ -51,6 +51,22 @@ def test_a_wrong_file_raises_with_its_diagnostics() -> None:
     assert [(d.code, d.span.line, d.span.col) for d in caught.value.diagnostics] == [("E0202", 5, 12)]
 
 
+@pytest.mark.parametrize(
+    ("name", "help"),
+    [
+        ("lenet", "did you mean `lenet5`?"),
+        ("nothing", "there are alexnet, "),
+        ("lenet5.nets", "did you mean `lenet5`?"),
+    ],
+)
+def test_a_spec_that_is_not_there_is_told_with_those_that_are(name: str, help: str) -> None:
+    with pytest.raises(
+        netc.NetError, match=f"cannot read `{name}`: there is no such file, nor a spec"
+    ) as caught:
+        netc.load(name)
+    assert help in str(caught.value)
+
+
 def test_a_report_prints_and_is_a_dict() -> None:
     report = netc.parse(TEXT, net="Line").report(batch=4)
     assert "dense" in str(report)

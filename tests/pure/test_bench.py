@@ -16,7 +16,7 @@ from netc.bench import data
 from netc.bench.cost import Cost, cost, total_cost
 from netc.bench.layers import LayerTime, phases
 from netc.bench.stages import stages
-from netc.bench.text import Column, span, table
+from netc.bench.text import Column, left_out, span, table
 from netc.ir import PASSES, Builder
 from netc.loading import load_file, load_text
 from netc.lower import folded, forward
@@ -206,6 +206,24 @@ def test_columns_go_by_their_rank() -> None:
     assert shown(26)[1] == "conv1  conv(64, …     5%"
     assert shown(20)[1] == "conv1     5%"
     assert shown(6)[1] == "con…     5%"
+
+
+def test_columns_that_went_are_named() -> None:
+    rows = [("conv1", "conv(64, 3, stride=2)", "12 ms", "5%")]
+    assert [left_out(COLUMNS, rows, width) for width in (None, 34, 26, 20)] == [
+        "", "", "time, for want of width", "layer, time, for want of width"
+    ]  # fmt: skip
+
+
+def test_a_narrow_table_of_passes_says_what_it_leaves_out(
+    netc: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    out = netc("bench", "lenet5", "--net", "LeNet5", "--passes").out
+    assert out.endswith("left out: equations, bytes moved,\nchange, for want of width\n")
+    assert max(map(len, out.splitlines())) <= 40
+    monkeypatch.setenv("COLUMNS", "120")
+    assert "left out" not in netc("bench", "lenet5", "--net", "LeNet5", "--passes").out
 
 
 def test_spans() -> None:

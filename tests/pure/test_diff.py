@@ -192,3 +192,30 @@ def test_wrong_usage(arguments: list[str], said: str, netc: Command) -> None:
     done = netc("diff", *arguments)
     assert done.code == 2
     assert said in done.err
+
+
+def claiming(params: int, width: int) -> str:
+    return f"net A {{\n  input x: [N, 4]\n  y = x -> dense({width})\n  output y\n  expect params == {params}\n}}\n"
+
+
+def test_a_claim_that_fails_is_told_below_the_comparison(netc: Command, tmp_path: Path) -> None:
+    """The net is what it is, whatever was expected of it."""
+    (tmp_path / "a.net").write_text(claiming(15, 3))
+    (tmp_path / "b.net").write_text(claiming(15, 4))
+    for a, b, change in (("a", "b", "dense(3) → dense(4)"), ("b", "a", "dense(4) → dense(3)")):
+        done = netc("diff", tmp_path / f"{a}.net", tmp_path / f"{b}.net")
+        assert done.code == 1
+        assert change in done.out
+        assert done.err.count("error[E0701]: expected params == 15, and params is 20") == 1
+    done = netc("diff", tmp_path / "b.net", tmp_path / "b.net", "--json")
+    assert (done.code, json.loads(done.out)["nets"][0]["changed"]) == (1, [])
+    assert done.err.count("error[E0701]") == 1  # of both sides, and one mistake
+
+
+def test_mistakes_of_both_files_are_told(netc: Command, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.net").write_text(claiming(15, 3).replace("dense", f"dens{name}"))
+    done = netc("diff", tmp_path / "a.net", tmp_path / "b.net")
+    assert (done.code, done.out) == (1, "")
+    assert "unknown layer `densa`" in done.err
+    assert "unknown layer `densb`" in done.err

@@ -102,6 +102,19 @@ def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
         assert max(len(line.text) for line in told) <= columns
 
 
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 200])
+def test_what_a_narrow_table_leaves_out_is_said(columns: int, backward: bool) -> None:
+    (net,) = load_file(str(GOLDEN / "lenet.net")).nets.values()
+    told = [line.text for line in lines(net.report(backward=backward), width=columns)]
+    headings = next(line for line in told if line.startswith("name")).split()
+    text = " ".join(" ".join(told).split())
+    _, _, named = text.rpartition("left out")
+    for title, short in (("layer", "layer"), ("output", "output"), ("MACs", "MACs"), ("field", "field"),
+                         ("stride", "S"), ("pad", "P"), ("memory", "memory")):  # fmt: skip
+        assert (title in headings or short in headings) != ("left out" in text and title in named), title
+
+
 def test_a_pipe_gets_everything_in_full() -> None:
     (net,) = load_file(str(GOLDEN / "residual.net")).nets.values()
     text = table_text(net.report())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.machine import indented
 from benchmarks.speed.cases import CASES, TABLE
-from benchmarks.speed.cells import Cell, How
+from benchmarks.speed.cells import LAYERS, Cell, How
 from benchmarks.speed.cells import row as row_of
 from benchmarks.speed.compare import compare
 from benchmarks.speed.others import Watch
@@ -165,6 +168,14 @@ def test_the_ratio_is_to_the_fastest_peer() -> None:
     }  # fmt: skip
 
 
+def test_shares_that_cannot_be_had_cost_no_more(tmp_path: Path) -> None:
+    """The process that would measure them knows no such net."""
+    of = Cell(replace(CASES["LeNet-5 b1"], name="None"), "infer", How(1, 3, tmp_path))
+    of.caches.mkdir()
+    assert of._by_layer() is None
+    assert of.failed == {LAYERS: "KeyError: 'None b1'"}
+
+
 def test_a_peer_that_failed_costs_its_own_figure_alone() -> None:
     of = cell([NETC, EAGER])
     of.failed[COMPILED] = "InvalidCxxCompiler: no g++"
@@ -227,10 +238,11 @@ def test_a_net_is_one_line_of_the_table() -> None:
     rows = [row("Net b1", "train", 2.0, 3.0), row("Net b1", "infer", 1.0, 0.5, others=0.2)]
     lines = markdown(rows, MACHINE).splitlines()
     assert lines[2] == (
-        "| Net, 1 | 2 ms | 1.50× eager | 50% | 0.70× | 1.0 / 9.0 s | 1 ms | ~0.50× eager | 50% |"
+        "| Net, 1 | 2 ms | 1.50 ± 0.01× eager | 50% | 0.70× | 1.0 / 9.0 s | 1 ms | ~0.50 ± 0.01× eager | 50% |"
     )
     assert len({line.count("|") for line in lines[:3]}) == 1
-    assert "Some CPU, 2 threads; peak 500 GFLOP/s, copy 40 GB/s" in lines[4]
+    assert lines[4].startswith("± is the standard error")
+    assert "Some CPU, 2 threads; peak 500 GFLOP/s, copy 40 GB/s" in lines[6]
     assert lines[-1].startswith("~ ")  # and what it means
 
 
@@ -250,6 +262,16 @@ def test_memory_is_beside_the_peer_that_needs_least() -> None:
 )
 def test_milliseconds_have_three_digits(ms: float, said: str) -> None:
     assert milliseconds(ms) == said
+
+
+def test_a_layer_is_one_line_of_what_is_kept() -> None:
+    rows = [{"key": "Net b1", "roofline": {"share": 0.5, "layers": [{"name": "a", "ms": 1.5}, {"name": "b", "ms": 2}]}},
+            {"key": "none", "failed": {}, "layers": []}]  # fmt: skip
+    text = indented({"rows": rows})
+    assert json.loads(text) == {"rows": rows}
+    assert [line.strip() for line in text.splitlines() if "ms" in line] == [
+        '{"name": "a", "ms": 1.5},', '{"name": "b", "ms": 2}'
+    ]  # fmt: skip
 
 
 # ---- Ratios that fall -------------------------------------------------------------------------------------

@@ -34,11 +34,13 @@ def compile_ahead(wanted: Sequence[Wanted], processes: int | None = None) -> Non
         return
     shares = [[(written(k.source), k.name, kinds) for k, kinds in missing[i::count]] for i in range(count)]
     others = [_started(share) for share in shares[1:]]
-    for one in shares[0]:
-        compiled(*one)
-    for other in others:
-        if other is not None:
-            other.wait()
+    try:
+        for one in shares[0]:
+            compiled(*one)
+    finally:
+        for other in others:
+            if other is not None:
+                other.wait()
 
 
 def _cores() -> int:

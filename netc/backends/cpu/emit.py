@@ -16,6 +16,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -97,11 +98,15 @@ def digest(text: str) -> str:
 
 @cache
 def machine() -> tuple[str, ...]:
-    """What compiled code depends on beside its source: Numba's settings are variables of the environment."""
+    """What compiled code depends on beside its source: Numba's settings are variables of the environment, and a file
+    in the folder that a process starts in.
+    """
     from netc.backends.cpu.target import CPU_FEATURES, CPU_NAME
 
     versions = [version(name) for name in ("numba", "llvmlite", "numpy")]
     settings = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("NUMBA_"))
+    with suppress(OSError):  # mostly there is none
+        settings.append(Path(".numba_config.yaml").read_text("utf-8", "replace"))
     return (*versions, sys.version, platform.machine(), CPU_NAME, CPU_FEATURES, *settings)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from netc.backends.cpu.call import Along
 from netc.backends.cpu.emit import Kernel, folders, imported, written
 from netc.cache import write_atomically
+from netc.errors import WrongSetting
 
 Kind = str | int  # of an argument: "float32[]" an array, "float32" a number, 3 a tuple of so many ints
 _PLAIN: Final[dict[str, Any]] = {"int": 0, "float": 0.0}
@@ -55,10 +56,13 @@ def _example(kind: Kind) -> Any:
 
 
 def machine_code(kernel: Kernel, signature: tuple[Kind, ...]) -> tuple[str, bytes]:
-    """The symbol of a kernel and the object file that defines it; compiled where no folder has it."""
+    """The symbol of a kernel and the object file that defines it; compiled where no folder has it.
+
+    Raises WrongSetting where it has to be compiled and Numba is told not to.
+    """
     for folder in folders():
         found = machine_code_of(_file(folder, kernel.source.stem, kernel.name, signature))
-        if found:
+        if found and has_what_it_calls(found[1]):
             return found
     return compiled(written(kernel.source), kernel.name, signature)
 
@@ -70,8 +74,10 @@ def is_kept(kernel: Kernel, signature: tuple[Kind, ...]) -> bool:
 
 def compiled(path: Path, name: str, signature: tuple[Kind, ...]) -> tuple[str, bytes]:
     """The machine code of function `name` of a file of kernels, compiled by Numba and kept beside it."""
-    from numba import typeof  # pyright: ignore[reportUnknownVariableType]
+    from numba import config, typeof  # pyright: ignore[reportUnknownVariableType]
 
+    if config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]
+        raise WrongSetting("NUMBA_DISABLE_JIT is set, but netc has Numba compile its kernels: unset it")
     kernel = getattr(imported(path), name)
     types = tuple(typeof(_example(kind)) for kind in signature)
     kernel.compile(types)
@@ -105,10 +111,10 @@ def machine_code_of(path: Path) -> tuple[str, bytes] | None:
     return symbol.decode(), code
 
 
-def load_what_it_calls(code: bytes) -> None:
-    """Numba, where it is there, loads Intel's library of logarithms and powers of vectors, and has LLVM call it.
+def has_what_it_calls(code: bytes) -> bool:
+    """Whether all that machine code calls is in the process.
 
-    All else that machine code calls, the libraries of C and of mathematics, is part of the process.
+    Numba, where it is there, loads Intel's library of logarithms and powers of vectors, and has LLVM call it; once
+    that is gone, such kernels are compiled again.  All else, the libraries of C and of mathematics, is always there.
     """
-    if b"__svml_" in code:
-        import_module("numba")
+    return b"__svml_" not in code or bool(import_module("numba").config.USING_SVML)

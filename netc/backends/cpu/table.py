@@ -12,7 +12,7 @@ from netc.backends.cpu.ahead import compile_ahead
 from netc.backends.cpu.call import ALONE, Along, Call, Own, lines, lines_of
 from netc.backends.cpu.driver import THEN, PerThread, Taken, loaded, trampolines, words_of
 from netc.backends.cpu.emit import Kernel
-from netc.backends.cpu.store import Kind, kinds, load_what_it_calls, machine_code
+from netc.backends.cpu.store import Kind, kinds, machine_code
 from netc.backends.cpu.threads import WORTH, run, worth_waking
 from netc.backends.cpu.walk import LINE, SHARED, WAIT
 from netc.locks import Lock
@@ -90,7 +90,5 @@ def _address(kernel: Kernel, signature: tuple[Kind, ...]) -> int:
     """Where the machine code of a kernel begins."""
     with _lock:
         if (kernel, signature) not in _addresses:
-            symbol, code = machine_code(kernel, signature)
-            load_what_it_calls(code)
-            _addresses[kernel, signature] = loaded(symbol, code)
+            _addresses[kernel, signature] = loaded(*machine_code(kernel, signature))
         return _addresses[kernel, signature]
