@@ -19,7 +19,7 @@ from tests.application import Draw
 from tests.backend.test_contractions import DRAWS, near, numbers
 from tests.primitive_case import Application, cast, program, run
 
-FEW, MORE = st.integers(1, 8), st.sampled_from([1, 6, 12, 40])
+FEW, MORE = st.integers(1, 8), st.sampled_from([1, 1, 2, 6, 12, 40])
 
 
 def drawn(draw: Draw) -> list[Application]:
@@ -109,7 +109,7 @@ def test_same_bits_with_each_number_of_threads_twice(
 
 def test_strict_looks_only_where_windows_do() -> None:
     """Together, a pixel that is not finite reaches neighbours that do not see it, as infinity times 0."""
-    x, wt = numbers(1, 1, 8, 28, 1), numbers(2, 3, 3, 1, 6)
+    x, wt = numbers(1, 1, 8, 28, 1), numbers(2, 3, 3, 1, 1)
     x[0, 4, 10, 0] = np.inf
     operands = cast(x, "f32"), cast(wt, "f32")
     app = Application(ops.conv, operands, {"stride": (1, 1), "pad": ((1, 1), (1, 1))})

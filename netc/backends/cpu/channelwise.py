@@ -4,8 +4,8 @@
 `collect`: y[c] += Σ over j of  x[j·x_step + c] · g[j·g_step + c]
 
 for some pixels i and some vectors of channels c, whose sums stay in registers.  Pixels past the last repeat it; vectors
-past the last channel are masked.  A multiply-add has a load of its own, so these run at half the peak at most, and in
-truth as fast as memory.
+past the last channel are masked.  Where all are whole none is, as processors without masked loads test every lane of a
+mask.  A multiply-add has a load of its own, so these run at half the peak at most, and in truth as fast as memory.
 """
 
 # pyright: basic
@@ -23,10 +23,10 @@ from netc.backends.cpu.tile import _I64, _loop, _Tile
 
 
 class _Channels(_Tile):
-    """`vectors` vectors of channels, each with a mask."""
+    """`vectors` vectors of channels, each with a mask where `masked`."""
 
-    def __init__(self, ctx, builder, signature, values, vectors, left):
-        super().__init__(builder, signature.args[0], 1, 1, masked=True)
+    def __init__(self, ctx, builder, signature, values, vectors, left, masked):
+        super().__init__(builder, signature.args[0], 1, 1, masked)
         self.ctx, self.signature, self.values = ctx, signature, values
         self.masks = []
         for v in range(vectors):
@@ -61,7 +61,7 @@ class _Channels(_Tile):
         return self.builder.gep(base, [ir.Constant(_I64, j * self.lanes)])
 
 
-def _make_spread(pixels, vectors):
+def _make_spread(pixels, vectors, masked):
     """The intrinsic for so many pixels and vectors.  `steps` are those of x, of y, and the window's four; `shape` is
     (pixels, channels that are left, rows and columns of the window, whether the sums get a bias and bounds).
     """
@@ -70,7 +70,7 @@ def _make_spread(pixels, vectors):
         low, high, numbers, shape = values[8:]
         steps = [builder.extract_value(numbers, i) for i in range(6)]
         count, left, rows, cols, ends = (builder.extract_value(shape, i) for i in range(5))
-        t = _Channels(ctx, builder, signature, values, vectors, left)
+        t = _Channels(ctx, builder, signature, values, vectors, left, masked)
         x, w, y, bias = (t.base(i) for i in (0, 2, 4, 6))
         t.height = pixels
         repeated = t.repeated_rows(count)
@@ -114,7 +114,8 @@ def _make_spread(pixels, vectors):
 
 
 _FEW, _MANY = 2, 8  # vectors of channels: beside four pixels, and of one pixel
-_spread_four, _spread_one = _make_spread(4, _FEW), _make_spread(1, _MANY)
+_spread_four, _spread_four_masked = _make_spread(4, _FEW, False), _make_spread(4, _FEW, True)
+_spread_one, _spread_one_masked = _make_spread(1, _MANY, False), _make_spread(1, _MANY, True)
 
 
 @helper
@@ -126,26 +127,35 @@ def spread(x, x_at, w, w_at, y, y_at, steps, pixels, channels, rows, cols, bias,
     if pixels == 1:
         for c in range(0, channels, _MANY * lanes):
             shape = (1, channels - c, rows, cols, ends)
-            _spread_one(x, x_at + c, w, w_at + c, y, y_at + c, bias, c, low, high, steps, shape)
+            if channels - c >= _MANY * lanes:
+                _spread_one(x, x_at + c, w, w_at + c, y, y_at + c, bias, c, low, high, steps, shape)
+            else:
+                _spread_one_masked(x, x_at + c, w, w_at + c, y, y_at + c, bias, c, low, high, steps, shape)
         return
     for i in range(0, pixels, 4):
         x_from, y_from = x_at + i * steps[0], y_at + i * steps[1]
         for c in range(0, channels, _FEW * lanes):
             shape = (pixels - i, channels - c, rows, cols, ends)
-            _spread_four(x, x_from + c, w, w_at + c, y, y_from + c, bias, c, low, high, steps, shape)
+            if channels - c >= _FEW * lanes:
+                _spread_four(x, x_from + c, w, w_at + c, y, y_from + c, bias, c, low, high, steps, shape)
+            else:
+                _spread_four_masked(
+                    x, x_from + c, w, w_at + c, y, y_from + c, bias, c, low, high, steps, shape
+                )
 
 
 _SUMMED = 4  # vectors of channels
 
 
-@intrinsic
-def _collect(_, x, x_at, g, g_at, y, y_at, steps, shape):
-    """`steps` are those of x and g, `shape` (pixels, channels that are left)."""
+def _make_collect(masked):
+    """The intrinsic for whole vectors or for masked ones.  `steps` are those of x and g, `shape` (pixels, channels that
+    are left).
+    """
 
     def emit(ctx, builder, signature, values):
         x_step, g_step = (builder.extract_value(values[6], i) for i in range(2))
         count, left = (builder.extract_value(values[7], i) for i in range(2))
-        t = _Channels(ctx, builder, signature, values, _SUMMED, left)
+        t = _Channels(ctx, builder, signature, values, _SUMMED, left, masked)
         x, g, y = t.base(0), t.base(2), t.base(4)
 
         def over_pixels(j, sums):
@@ -156,8 +166,15 @@ def _collect(_, x, x_at, g, g_at, y, y_at, steps, shape):
         t.write(end, y, ir.Constant(_I64, 0))
         return ctx.get_dummy_value()
 
-    n = types.intp
-    return types.void(x, n, g, n, y, n, types.UniTuple(n, 2), types.UniTuple(n, 2)), emit
+    @intrinsic
+    def tile(_, x, x_at, g, g_at, y, y_at, steps, shape):
+        n = types.intp
+        return types.void(x, n, g, n, y, n, types.UniTuple(n, 2), types.UniTuple(n, 2)), emit
+
+    return tile
+
+
+_collect, _collect_masked = _make_collect(False), _make_collect(True)
 
 
 @helper
@@ -165,4 +182,8 @@ def collect(x, x_at, g, g_at, y, y_at, steps, pixels, channels):
     """Any number of channels, and at least one pixel."""
     lanes = VECTOR_BYTES // y.itemsize
     for c in range(0, channels, _SUMMED * lanes):
-        _collect(x, x_at + c, g, g_at + c, y, y_at + c, steps, (pixels, channels - c))
+        shape = (pixels, channels - c)
+        if channels - c >= _SUMMED * lanes:
+            _collect(x, x_at + c, g, g_at + c, y, y_at + c, steps, shape)
+        else:
+            _collect_masked(x, x_at + c, g, g_at + c, y, y_at + c, steps, shape)

@@ -1,4 +1,4 @@
-"""The register tile over numbers that lie anywhere, with B in rows as wide as the tile.
+"""The register tile over numbers that lie anywhere.
 
     gathered:  C[writes[i] + j]  =   Σ over o, k of  A[reads[i] + taps[o] + k·a_step] · B[o·b_outer + k·b_step + j]
     lined:     C[i·c_row + j]  (+)=  Σ over o, k of  A[i + taps[o] + k·a_step] · B[o·b_outer + k·b_step + j]
@@ -6,8 +6,7 @@
 So rows of C can be any output pixels of a convolution, of several rows and images, and the steps any taps of
 its window (Dukhan, "The indirect convolution algorithm", 2019; here the sum of two offsets stands for each
 pointer, as the image has its padding around it); or rows of C are neighbours in a window, and the steps the
-pixels of any rows.  Rows of B may hold anything past the last column, as only
-C is masked.
+pixels of any rows.
 """
 
 # pyright: basic
@@ -47,7 +46,7 @@ class _Operands:
 
 def _emit_gathered(ctx, builder, signature, values, height, vectors):
     _, _, _, _, _, _, b_step, b_outer, outer, depth, _, _, _, _, _, low, high, shape = values
-    t = _Tile(builder, signature.args[0], height, vectors, masked=True, whole=True)
+    t = _Tile(builder, signature.args[0], height, vectors, masked=True)
     arrays = _Operands(ctx, t, signature, values)
     first, rows, columns, ends = (builder.extract_value(shape, i) for i in range(4))
     t.make_mask(columns)
@@ -149,7 +148,7 @@ def gathered(
 
 def _emit_lined(ctx, builder, signature, values, height, vectors):
     _, _, _, a_step, _, _, b_step, b_outer, outer, depth, _, _, c_row, shape = values
-    t = _Tile(builder, signature.args[0], height, vectors, masked=True, whole=True)
+    t = _Tile(builder, signature.args[0], height, vectors, masked=True)
     arrays = _Operands(ctx, t, signature, values)
     rows, columns, add = (builder.extract_value(shape, i) for i in range(3))
     t.make_mask(columns)

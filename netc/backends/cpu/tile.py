@@ -8,8 +8,9 @@ convolution has one outer step for each row of the window, in which `depth` runs
 together.
 
 Edges are handled inside.  A tile is TALL or SHORT rows of one or two vectors.  Rows past the last repeat the last
-one, so they read and write what it does; lanes past the last column are masked.  Strides and offsets count
-elements.
+one, so they read and write what it does.  Of C, lanes past the last column are masked; rows of B have as many numbers
+as the tile is wide, where anything may stand there: without masks the inner loop is the same on processors that have no
+masked loads.  Strides and offsets count elements.
 """
 
 # pyright: basic
@@ -29,19 +30,10 @@ _I64, _I32 = ir.IntType(64), ir.IntType(32)
 
 
 class _Tile:
-    """Emits one tile: `height` rows of `vectors` vectors, the last of them masked where `masked`.
+    """Emits one tile: `height` rows of `vectors` vectors, the last of them masked where `masked`."""
 
-    `whole` says that rows of B are as long as the tile is wide, whatever C's are: only C is masked.
-    """
-
-    def __init__(self, builder, array, height, vectors, masked, whole=False):
-        self.builder, self.height, self.vectors, self.masked, self.whole = (
-            builder,
-            height,
-            vectors,
-            masked,
-            whole,
-        )
+    def __init__(self, builder, array, height, vectors, masked):
+        self.builder, self.height, self.vectors, self.masked = builder, height, vectors, masked
         self.scalar = ir.FloatType() if array.dtype == types.float32 else ir.DoubleType()
         self.bytes = 4 if array.dtype == types.float32 else 8
         self.lanes = VECTOR_BYTES // self.bytes
@@ -158,7 +150,7 @@ def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start
         def over_depth(k, sums):
             a_here = builder.add(a_start, builder.mul(k, a_step))
             b_here = builder.add(b_start, builder.mul(k, b_step))
-            right = [t.load(b_base, b_here, j, t.whole) for j in range(t.vectors)]
+            right = [t.load(b_base, b_here, j, whole=True) for j in range(t.vectors)]
             for j in range(t.vectors):
                 t.fetch(b_base, builder.add(b_here, b_soon), j)
             if asks:

@@ -65,13 +65,14 @@ class _Combiner:
         self.builder = builder
         self.vector = ir.VectorType(ir.FloatType(), LANES)
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        self.fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+        self.fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
 
     def constant(self, value):
         return ir.Constant(self.vector, [float(value)] * LANES)
 
     def sum(self, *terms):
-        """Σ factor · vector: terms of factor 1 first, then of -1; each other one is a fused multiply-add."""
+        """Σ factor · vector: terms of factor 1 first, then of -1; each other one is a multiply-add, fused where
+        the processor has that."""
         terms = sorted((t for t in terms if t[0] != 0), key=lambda t: (t[0] != 1, t[0] != -1))
         (first, total), *rest = terms
         if first != 1:
