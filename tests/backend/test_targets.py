@@ -38,9 +38,9 @@ RUNNABLE = [
 
 # One of each family in 32 bits, and in 64 what all is made of.  Nearly all of the time is for compiling.
 NAMES = {
-    "f32": "conv conv_data conv_weights with_epilogue dot maxpool maxpool_grad avgpool avgpool_grad lrn lrn_grad "
-    "moments batch_norm_grad standardise l2norm softmax softmax_xent softmax_xent_grad log_softmax tanh sigmoid "
-    "softplus gelu swap concat",
+    "f32": "conv conv_data conv_weights with_epilogue dot with_update maxpool maxpool_grad maxpool_placed unpool "
+    "avgpool avgpool_grad lrn lrn_grad moments batch_norm_grad standardise l2norm softmax softmax_xent "
+    "softmax_xent_grad log_softmax tanh sigmoid softplus gelu swap concat",
     "f64": "conv conv_data dot",
 }
 TESTS = [
