@@ -126,6 +126,11 @@ class Executable:
         """The buffers that stay between runs, by name."""
         return {i.name: self[i.name] for i in self.program.by_role(*PERSISTENT)}
 
+    @property
+    def scratch_bytes(self) -> int:
+        """What kernels take beside `plan.peak_bytes`."""
+        return self._ready.scratch_bytes
+
     def prepare(self) -> None:
         """Brings up to date what kernels make of weights that stay."""
         with self._lock:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Ready:
     """`run` runs the program once.  If it was bound with weights that `stay`, `prepare` is to be called before the
-    first run, and when they have changed.
+    first run, and when they have changed.  `scratch_bytes` is what kernels have beside the arrays of the
+    program: what they work in, and what they make of weights that stay.
     """
 
     run: Callable[[], None]
     prepare: Callable[[], None]
+    scratch_bytes: int = 0

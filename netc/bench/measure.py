@@ -46,6 +46,7 @@ class Bench:
     layers: tuple[LayerTime, ...]
     cost: Cost
     plan: Plan
+    scratch_bytes: int  # of kernels, beside the plan
     ready: float  # seconds until everything was compiled
     math: Math = "fast"
 
@@ -84,7 +85,7 @@ def bench(
     layers = layer_times(exe.program, seconds, roof, graph, spec, depth)
     return Bench(
         graph.name, infer, batch, roof, tuple(whole), tuple(layers),
-        total_cost(exe.program.equations), exe.plan, ready, math,
+        total_cost(exe.program.equations), exe.plan, exe.scratch_bytes, ready, math,
     )  # fmt: skip
 
 

@@ -100,13 +100,13 @@ def _footer(found: Bench, whole: float, missing: str, width: int | None) -> list
     median, roof = found.median, found.roof
     done = found.cost.flops / median
     spread = f"fastest {span(min(found.steps))}, median of {plural(len(found.steps), 'step')}"
-    arena, memory = size(found.plan.arena_bytes), size(found.plan.peak_bytes)
+    arena, memory, scratch = map(size, (found.plan.arena_bytes, found.plan.peak_bytes, found.scratch_bytes))
     told = {
         "step": f"{span(median)}, {spread}: {short(round(found.batch / median))} examples/s",
         "kernels": f"{span(whole)}, {found.cost.equations} equations; the rest is feeding, results and Python",
         "FLOPs": f"{short(found.cost.flops)}: {done / 1e9:.1f} GFLOP/s, {done / roof.flops:.1%} of the peak",
         "bytes": f"{size(found.cost.bytes)} read and written by kernels",
-        "memory": f"{memory}, of which {arena} are what layers pass on",
+        "memory": f"{memory}, of which {arena} are what layers pass on, and {scratch} of kernels' scratch",
         "roof": f"{roof.flops / 1e9:.0f} GFLOP/s of float32 multiply-adds, {roof.bytes / 1e9:.1f} GB/s of copying, by "
         f"{plural(roof.threads, 'thread')} now ({processor()})",
         "": "more than 100 % of it where a cache holds what is read, or an algorithm needs fewer operations",

@@ -1,7 +1,8 @@
-"""The bytes that a report tells are the bytes that running takes, kernels' scratch aside."""
+"""The bytes that a report tells are the bytes that running takes, and kernels' scratch is all that is taken beside."""
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from netc.ir.program import Program
 from netc.loading import Compiled, load_file, load_text, measure
+from netc.lower import folded, forward
 from netc.runtime import Backend, Executable, compile_program
 from netc.train.predictor import Predictor
 from netc.train.spec import default_spec
@@ -81,3 +83,21 @@ def test_folded_weights_lie_beside_those_that_they_come_from(spec: str, name: st
     assert told
     assert to_run(net, 1, "numpy") == told.infer
     assert told.infer > 1.5 * 4 * net.facts.params
+
+
+@pytest.mark.parametrize("stay", [False, True], ids=["training", "weights stay"])
+def test_all_memory_is_told(stay: bool) -> None:
+    """NumPy tells of every array that is made; what kernels are called with are some words for each equation."""
+    net = load_file("resnet").must_be_right().nets["ResNet18"]
+    step = folded(forward(net.graph, 2))[1] if stay else training_step(net.graph, default_spec(net.graph), 2)
+    compile_program(step, "cpu", 2, stay=stay)  # what is compiled is there
+    tracemalloc.start()
+    try:
+        exe = compile_program(step, "cpu", 2, stay=stay)
+        of_numpy = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
+        taken = tracemalloc.take_snapshot().filter_traces([of_numpy]).statistics("filename")
+    finally:
+        tracemalloc.stop()
+    told = exe.plan.peak_bytes + exe.scratch_bytes
+    assert 0 <= sum(s.size for s in taken) - told < 1024 * len(step.equations)
+    assert exe.scratch_bytes > 1 << 20

@@ -6,7 +6,7 @@ one table that the driver walks.  See README.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from netc.backends import Ready
@@ -33,7 +33,22 @@ def bind(
     threads = _threads(program, threads)
     numbered = _numbered_calls(program, arrays, threads, math, stay)
     early, always = (Table([c for _, c in numbered if c.early is when], threads) for when in (True, False))
-    return Ready(always.run, early.run)
+    return Ready(always.run, early.run, _beside([*early.arrays, *always.arrays], arrays.values()))
+
+
+def _beside(taken: Iterable[Any], arrays: Iterable[Any]) -> int:
+    """The bytes of all memory that `taken` lie in and `arrays` do not."""
+    whole = {id(root): root.nbytes for root in map(_root, taken)}
+    for array in arrays:
+        whole.pop(id(_root(array)), None)
+    return sum(whole.values())
+
+
+def _root(array: Any) -> Any:
+    """What owns the memory of an array."""
+    while array.base is not None:
+        array = array.base
+    return array
 
 
 def bind_timed(

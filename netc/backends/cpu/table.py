@@ -50,6 +50,12 @@ class Table:
         for (at, _), head in zip(taken, heads[len(calls) :], strict=True):
             self._then[at] = *head, along[at].times, along[at].over
 
+    @property
+    def arrays(self) -> list[Any]:
+        """What the calls read and write."""
+        given = (a.array if isinstance(a, PerThread) else a for args in self._args for a in args)
+        return [a for a in given if isinstance(a, np.ndarray)]
+
     def run(self) -> None:
         """Does every call once, in order."""
         run(len(self._table), self._table.ctypes.data, self._threads)
