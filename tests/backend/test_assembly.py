@@ -61,7 +61,7 @@ TILES: dict[str, tuple[Callable[[int, int], int], Maker]] = {
     "depthwise, one pixel": (lambda *_: 8, lambda *_: channelwise._make_spread(1, 8, False)),
     "depthwise, by weights": (lambda *_: 4, lambda *_: channelwise._make_collect(False)),
 }
-TRANSFORMS = ("BT4", "AT4", "G4", "BT2", "AT2", "G2", "G4_WEIGHTS", "AT4_WEIGHTS")
+TRANSFORMS = ("BT6", "AT43", "G43", "BT4", "AT23", "G23", "AT25", "G25", "AT34", "G34", "AT52", "G52")
 
 
 def alone(intrinsic: Any, dtype: Any) -> str:

@@ -47,7 +47,7 @@ TESTS = [
     *(f"test_primitives.py::test_cpu_is_numpy[{n}-{dtype}]" for dtype in NAMES for n in NAMES[dtype].split()),
     *(
         f"test_winograd.py::test_any_size_is_numpy[{case}]"
-        for case in ("conv-4-True", "conv_data-2-False", "conv_weights-4-False")
+        for case in ("conv-4-3-True", "conv_data-2-3-False", "conv_weights-4-3-False")
     ),
     *(f"test_few.py::test_few_channels[1-{how}-f32]" for how in ("together", "spread")),
     *(f"test_epilogue.py::test_as_one_after_the_other[{x}-1-f32]" for x in ("clip", "residual", "moments")),

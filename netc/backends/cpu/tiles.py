@@ -10,17 +10,7 @@ its left).  In the space of the transforms, point q of tile t is a row of channe
 
 from netc.backends.cpu.jit import helper
 from netc.backends.cpu.rows import copy, fill
-from netc.backends.cpu.transform import (
-    ALL,
-    AT2,
-    AT4,
-    BT2,
-    BT4,
-    G4_WEIGHTS,
-    LANES,
-    address,
-    two_sided,
-)
+from netc.backends.cpu.transform import ALL, AT23, AT25, AT43, BT4, BT6, G34, G52, LANES, address, two_sided
 
 
 @helper
@@ -107,8 +97,7 @@ def _out_of(matrix):
     return out_of
 
 
-# Inputs and outputs of convolutions in tiles of 4 × 4 outputs, which see 6 × 6 inputs, and of 2 × 2, which see 4 × 4.
-inputs4, inputs2 = _into(BT4), _into(BT2)
-outputs4, outputs2 = _out_of(AT4), _out_of(AT2)
-# Gradients by weights are convolutions of inputs with 4 × 4 tiles of the outputs' gradients, in the same 6 × 6 points.
-gradients4 = _into(G4_WEIGHTS)
+inputs6, inputs4 = _into(BT6), _into(BT4)
+outputs43, outputs23, outputs25 = _out_of(AT43), _out_of(AT23), _out_of(AT25)
+# Gradients by weights are convolutions of inputs with tiles of the outputs' gradients, in the same 6 × 6 points.
+gradients34, gradients52 = _into(G34), _into(G52)

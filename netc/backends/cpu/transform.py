@@ -88,7 +88,7 @@ class _Combiner:
 
     def product(self, matrix, x):
         """M x for a column of vectors."""
-        if matrix == BT4:
+        if matrix == BT6:
             return self.inputs_of_six(x)
         return [self.sum(*zip(row, x, strict=True)) for row in matrix]
 
@@ -160,11 +160,13 @@ def two_sided(matrix):
     return transform
 
 
-# Windows of 3 × 3 and tiles of 4 × 4 outputs, or of 2 × 2; and the gradient by weights, whose outputs are the window's
-# 3 × 3 and whose taps are tiles of 4 × 4 of the outputs' gradient.
-AT4, G4, BT4 = matrices(4, 3)
-AT2, G2, BT2 = matrices(2, 3)
-AT4_WEIGHTS, G4_WEIGHTS, _ = matrices(3, 4)
+# Tiles of 4 × 4 or 2 × 2 outputs of windows of 3 × 3, and of 2 × 2 of 5 × 5; inputs go to six points or four.
+AT43, G43, BT6 = matrices(4, 3)
+AT23, G23, BT4 = matrices(2, 3)
+AT25, G25, _ = matrices(2, 5)
+# The gradient by weights, whose outputs are the window's taps and whose taps are tiles of the outputs' gradient.
+AT34, G34, _ = matrices(3, 4)
+AT52, G52, _ = matrices(5, 2)
 ALL = (0, 8, 0, 8)  # inside: more rows and columns than any of these matrices has
 
 

@@ -20,12 +20,13 @@ _OUTPUT: Final = 10
 _WEIGHT: Final = 20
 _KEPT_WEIGHT: Final = 40
 _STAYING_WEIGHT: Final = 20  # is read
-# Tiles that one pass takes, by their size, multiples of what a register tile takes at once, and output channels: what
-# they need stays in the second-level cache.
-_TILES: Final = {4: 42, 2: 84}
+# Tiles that one pass takes, by the rows that they see, multiples of what a register tile takes at once, and output
+# channels: what they need stays in the second-level cache.
+_TILES: Final = {6: 42, 4: 84}
 _COLUMNS: Final = 128
 _FEW: Final = 400  # tiles for which weights are transformed panel by panel, and not kept
 _FEW_IF_STAYING: Final = 64  # tiles for which a panel of weights that stay is read once
+_FORMS: Final = {3: (4, 2), 5: (2,)}  # tiles that there are kernels for, by the window; by weights the first
 _DEEP: Final = 256  # channels of a panel that are transformed at a time
 # The same for the gradient by weights: tiles that one pass takes, and channels of a block, of C and of K.
 _SUMMED, _BLOCK = 32, 64
@@ -33,7 +34,7 @@ _SUMMED, _BLOCK = 32, 64
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """A convolution of windows of 3 × 3 as the kernels see it.  By data, the outputs' gradient is what it reads."""
+    """A convolution of windows of r × r as the kernels see it.  By data, the outputs' gradient is what it reads."""
 
     n: int
     h: int  # of what is read
@@ -44,7 +45,8 @@ class Sizes:
     k: int
     top: int  # padding above and left of what is read; negative where it is cut
     left: int
-    turned: bool  # by data
+    turned: bool = False  # by data
+    r: int = 3
 
     def tiles(self, m: int) -> int:
         """How many tiles of m × m cover the outputs."""
@@ -53,39 +55,44 @@ class Sizes:
 
 def forward(b: Bound) -> list[Call]:
     """The calls of a convolution; none where the direct kernel is as fast, or Winograd's does not apply."""
-    if not _applies(b, b.shape(1)):
+    r = _window(b, b.shape(1))
+    if not r:
         return []
     (top, _), (left, _) = b.params["pad"]
     n, h, w, c = b.shape(0)
     _, ho, wo, k = b.out()
-    return _calls(b, Sizes(n, h, w, c, ho, wo, k, top, left, False))
+    return _calls(b, Sizes(n, h, w, c, ho, wo, k, top, left, r=r))
 
 
 def by_data(b: Bound) -> list[Call]:
-    """The same for the gradient by data: a convolution with the window turned, whose padding makes up to 2."""
-    if not _applies(b, b.shape(1)):
+    """The same for the gradient by data: a convolution with the window turned, whose padding makes up to r - 1."""
+    r = _window(b, b.shape(1))
+    if not r:
         return []
     (top, _), (left, _) = b.params["pad"]
     n, ho, wo, k = b.shape(0)
     _, h, w, c = b.out()
-    return _calls(b, Sizes(n, ho, wo, k, h, w, c, 2 - top, 2 - left, True))
+    return _calls(b, Sizes(n, ho, wo, k, h, w, c, r - 1 - top, r - 1 - left, True, r))
 
 
 def by_weights(b: Bound) -> list[Call]:
     """The same for the gradient by weights."""
-    if not _applies(b, b.out()):
+    r = _window(b, b.out())
+    if not r:
         return []
     (top, _), (left, _) = b.params["pad"]
     n, h, w, c = b.shape(0)
     _, ho, wo, k = b.shape(1)
-    s = Sizes(n, h, w, c, ho, wo, k, top, left, False)
+    s = Sizes(n, h, w, c, ho, wo, k, top, left, r=r)
     return _by_blocks(b, s) if pays(s) else []
 
 
-def _applies(b: Bound, weights: tuple[int, ...]) -> bool:
-    p = b.params
+def _window(b: Bound, weights: tuple[int, ...]) -> int:
+    """r where the algorithm applies, else 0."""
+    p, (r, width) = b.params, weights[:2]
     plain = p["stride"] == (1, 1) == p.get("dilation", (1, 1)) and p.get("groups", 1) == 1
-    return b.math == "fast" and plain and weights[:2] == (3, 3) and b.outputs[0].itemsize == 4
+    applies = b.math == "fast" and plain and r == width and b.outputs[0].itemsize == 4
+    return r if applies and r in _FORMS else 0
 
 
 def _calls(b: Bound, s: Sizes) -> list[Call]:
@@ -98,13 +105,13 @@ def _calls(b: Bound, s: Sizes) -> list[Call]:
 def fastest(s: Sizes, stay: bool = False) -> int | None:
     """The size of the tiles for which least is to be done; None where the direct kernel does less.
 
-    >>> fastest(Sizes(8, 56, 56, 64, 56, 56, 64, 1, 1, False))
+    >>> fastest(Sizes(8, 56, 56, 64, 56, 56, 64, 1, 1))
     4
-    >>> fastest(Sizes(8, 224, 224, 3, 224, 224, 64, 1, 1, False)) is None
+    >>> fastest(Sizes(8, 224, 224, 3, 224, 224, 64, 1, 1)) is None
     True
     """
-    direct = 9 * prod((s.n, s.ho, s.wo, s.c, s.k))
-    costs = {m: _cost(s, m, stay) for m in (4, 2)}
+    direct = s.r**2 * prod((s.n, s.ho, s.wo, s.c, s.k))
+    costs = {m: _cost(s, m, stay) for m in _FORMS[s.r]}
     best = min(costs, key=lambda m: costs[m])
     return best if costs[best] < direct else None
 
@@ -115,7 +122,7 @@ def _cost(s: Sizes, m: int, stay: bool) -> int:
         _STAYING_WEIGHT if stay else _WEIGHT if keeps_inputs(s, m, stay) else _KEPT_WEIGHT,
     )
     products = tiles * s.c * s.k
-    return (m + 2) ** 2 * (products + tiles * (_INPUT * s.c + _OUTPUT * s.k) + weight * s.c * s.k)
+    return (m + s.r - 1) ** 2 * (products + tiles * (_INPUT * s.c + _OUTPUT * s.k) + weight * s.c * s.k)
 
 
 def keeps_inputs(s: Sizes, m: int, stay: bool) -> bool:
@@ -126,7 +133,7 @@ def keeps_inputs(s: Sizes, m: int, stay: bool) -> bool:
 def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
     """Tiles in parallel to their transforms, then panels of output channels in parallel."""
     k = kernels("winograd")
-    lanes, edge, tiles = LANES, m + 2, s.tiles(m)
+    lanes, edge, tiles = LANES, m + s.r - 1, s.tiles(m)
     points = edge * edge
     parts = b.threads if b.work >= WORTH else 1
     deep = s.c if b.weights_stay else min(_DEEP, s.c)
@@ -134,16 +141,16 @@ def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
     v_row = -(-s.c // lanes) * lanes + lanes
     v_apart, p_apart = tiles * v_row + lanes, tiles * WIDTH + lanes
     panel = 0 if b.weights_stay else deep * WIDTH + lanes
-    own = points * (panel + p_apart) + max((points + 1) * WIDTH, 9 * TAPS_DEPTH * WIDTH)
+    own = points * (panel + p_apart) + max((points + 1) * WIDTH, s.r**2 * TAPS_DEPTH * WIDTH)
     scratch = max(own, (points + 1) * v_row)
     v = points * v_apart
     memory = Borrow(v + parts * scratch, b.outputs[0].dtype)
     g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
     read, weights = b.inputs
     places = (parts, v_row, v_apart, v, scratch)
-    into = Call(k.inputs, parts, (read, memory, edge, g, places), 4 * v)
+    into = Call(k.inputs, parts, (read, memory, m, edge, g, places), 4 * v)
     places = (parts, deep, v_row, v_apart, p_apart, v, scratch)
-    panels = k.panels4 if m == 4 else k.panels2
+    panels = getattr(k, f"panels{m}{s.r}")
     return [
         *before,
         into,
@@ -154,10 +161,10 @@ def _by_panels(b: Bound, s: Sizes, m: int) -> list[Call]:
 def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
     """Blocks of tiles in parallel; all weights are transformed first."""
     k = kernels("winograd")
-    lanes, edge = LANES, m + 2
+    lanes, edge = LANES, m + s.r - 1
     points = edge * edge
     parts = b.threads if b.work >= WORTH else 1
-    at_once = min(_TILES[m], -(-s.tiles(m) // parts))
+    at_once = min(_TILES[edge], -(-s.tiles(m) // parts))
     wide = min(_COLUMNS, -(-s.k // WIDTH) * WIDTH)
     channels = -(-s.c // lanes) * lanes
     # Rows and points are a vector further apart than they need be: powers of two would share lines of the cache.
@@ -169,32 +176,33 @@ def _by_tiles(b: Bound, s: Sizes, m: int) -> list[Call]:
     g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
     places = (parts, at_once, wide, v_row, v_apart, p_apart, scratch)
     then = b.along(gcd(m, s.wo))
-    forward = k.forward4 if m == 4 else k.forward2
+    forward = getattr(k, f"forward{m}{s.r}")
     return [*before, Call(forward, parts, (b.inputs[0], us, memory, *b.outputs, then, g, places), b.work)]
 
 
 def _transformed(b: Bound, s: Sizes, m: int) -> tuple[Any, list[Call]]:
     """Memory for all weights' transforms, and the call that makes them."""
-    edge, parts = m + 2, b.threads if b.work >= WORTH else 1
+    edge, parts = m + s.r - 1, b.threads if b.work >= WORTH else 1
     us = b.of_weights(edge * edge * -(-s.k // WIDTH) * (s.c + 1) * WIDTH)
-    scratch = 9 * TAPS_DEPTH * WIDTH
+    scratch = s.r**2 * TAPS_DEPTH * WIDTH
     memory = Borrow(parts * scratch, b.outputs[0].dtype)
     c_k = (s.k, s.c, 1) if s.turned else (s.c, s.k, 0)
-    args = (b.inputs[1], us, memory, c_k, edge, parts, scratch)
-    return us, [Call(kernels("winograd").weights, parts, args, us.nbytes, b.weights_stay)]
+    args = (b.inputs[1], us, memory, c_k, parts, scratch)
+    made = getattr(kernels("winograd"), f"weights{m}{s.r}")
+    return us, [Call(made, parts, args, us.nbytes, b.weights_stay)]
 
 
 def pays(s: Sizes) -> bool:
     """Whether the gradient by weights takes less this way.
 
-    >>> pays(Sizes(8, 56, 56, 64, 56, 56, 64, 1, 1, False))
+    >>> pays(Sizes(8, 56, 56, 64, 56, 56, 64, 1, 1))
     True
-    >>> pays(Sizes(8, 224, 224, 3, 224, 224, 64, 1, 1, False))
+    >>> pays(Sizes(8, 224, 224, 3, 224, 224, 64, 1, 1))
     False
     """
-    tiles, deep, wide = s.tiles(4), _block(s.c), _block(s.k)
+    tiles, deep, wide = s.tiles(_FORMS[s.r][0]), _block(s.c), _block(s.k)
     into = tiles * (_INPUT * s.c * -(-s.k // wide) + _INPUT * s.k * -(-s.c // deep))
-    return 36 * (tiles * s.c * s.k + into + _OUTPUT * s.c * s.k) < 9 * prod((s.n, s.ho, s.wo, s.c, s.k))
+    return 36 * (tiles * s.c * s.k + into + _OUTPUT * s.c * s.k) < s.r**2 * prod((s.n, s.ho, s.wo, s.c, s.k))
 
 
 def _block(channels: int) -> int:
@@ -212,8 +220,9 @@ def _by_blocks(b: Bound, s: Sizes) -> list[Call]:
     workers = b.threads if b.work >= WORTH else 1
     blocks = -(-s.c // deep) * -(-s.k // wide)
     parts = next(p for p in range(1, workers + 1) if blocks * p % workers == 0 or blocks * p >= 4 * workers)
-    parts = min(parts, s.tiles(4))
-    at_once = min(_SUMMED, -(-s.tiles(4) // parts))
+    tiles = s.tiles(_FORMS[s.r][0])
+    parts = min(parts, tiles)
+    at_once = min(_SUMMED, -(-tiles // parts))
     points = (at_once * (deep + lanes) + lanes) + (at_once * (wide + lanes) + lanes) + (deep * wide + lanes)
     scratch = POINTS * points + (POINTS + 1) * max(deep, wide)
     partial = parts * out.size if parts > 1 else 0
@@ -221,7 +230,9 @@ def _by_blocks(b: Bound, s: Sizes) -> list[Call]:
     g = (s.n, s.h, s.w, s.c, s.ho, s.wo, s.k, s.top, s.left)
     places = (workers, parts, deep, wide, at_once, partial, scratch)
     to = memory if parts > 1 else out
-    sums = Call(k.by_weights, workers, (*b.inputs, memory, to, g, places), b.work)
+    sums = Call(
+        k.by_weights3 if s.r == 3 else k.by_weights5, workers, (*b.inputs, memory, to, g, places), b.work
+    )
     if parts == 1:
         return [sums]
     return [sums, Call(kernels("conv").total, out.size, (memory, out, parts, out.size), parts * out.nbytes)]
