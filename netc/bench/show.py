@@ -50,6 +50,7 @@ def bench_dict(found: Bench) -> dict[str, Any]:
             "roof_s": found.total.roof,
             "arena_bytes": found.plan.arena_bytes,
             "peak_bytes": found.plan.peak_bytes,
+            "scratch_bytes": found.scratch_bytes,
         },
         "layers": [_layer_dict(x) for x in found.layers],
     }
