@@ -126,7 +126,7 @@ def load_file(
 ) -> Loaded:
     """Reads and compiles a file or a shipped spec.  Raises NetError only where it cannot be read at all."""
     path = find(name)
-    if len(path.parts) == 1 and not path.exists():
+    if Path(name).name == name and not path.exists():
         message = f"cannot read `{name}`: there is no such file, nor a spec of that name"
         near = did_you_mean(name.removesuffix(".net"), spec_names()) or f"there are {', '.join(spec_names())}"
         raise NetError([Diagnostic("E0801", message, Span(name, 1, 1, 1, 1), help=near)])

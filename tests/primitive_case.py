@@ -93,9 +93,6 @@ def dot(draw: Draw) -> Application:
     return Application(ops.dot, (a, b), {"ta": ta, "tb": tb}, k, True)
 
 
-# ---- Pools -------------------------------------------------------------------------------------------------
-
-
 def with_update(draw: Draw) -> Application:
     """A product, of which momentum and a weight take their share; the rate is one number."""
     m, k, n = (draw(st.sampled_from(sizes)) for sizes in ((1, 13, 29, 66), (1, 5, 64), (1, 7, 33)))
@@ -108,9 +105,16 @@ def with_update(draw: Draw) -> Application:
     return Application(ops.with_update, tuple(operands), params, k + 3, True)
 
 
+# ---- Pools -------------------------------------------------------------------------------------------------
+
+
+# Those that kernels have loops of their own for come often.
+WINDOWS = st.sampled_from([(3, 3), (2, 2)]) | st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
 def _pool(draw: Draw, dilated: bool) -> tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]:
     n, (h, w), c = draw(sizes(1, 3)), pair(draw, 1, 9), draw(st.sampled_from([1, 3, 16, 35]))
-    kernel, stride = pair(draw, 1, 4), pair(draw, 1, 3)
+    kernel, stride = draw(WINDOWS), pair(draw, 1, 3)
     dilation = pair(draw, 1, 2) if dilated else (1, 1)
     pad = pads(draw, min(kernel) // 2)  # as every framework wants it, so that no window sees padding only
     ceil = draw(st.booleans())

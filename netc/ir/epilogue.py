@@ -18,6 +18,9 @@ from netc.ops.fused import Step, pointwise
 from netc.ops.primitive import Primitive, Value
 
 _FIRST: Final = (ops.conv, ops.conv_data)
+_TALL: Final = (
+    64  # rows of a product of which a strip, of as many as a register tile at least, is a small part
+)
 
 
 def epilogues(program: Program) -> Program:
@@ -69,8 +72,8 @@ def updates_along(program: Program) -> Program:
     line: list[Equation] = []
     for eq in program.equations:
         alone = (v for v in eq.inputs if v in made and reads[v] == eq.inputs.count(v))
-        y = next((v for v in alone if v.type.nbytes > STRIP and pointwise(eq.op)), None)
-        if y and all(out in updated and out.type == y.type for out in eq.outputs):
+        y = next((v for v in alone if v.type.nbytes > STRIP and v.type.dims[0] >= _TALL), None)
+        if y and updated.issuperset(eq.outputs) and pointwise(eq.op):
             line.remove(made[y])
             line.append(_joined(with_update, made[y], eq))
         else:

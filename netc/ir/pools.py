@@ -56,17 +56,17 @@ def places_kept(program: Program) -> Program:
 
 
 def _pairs(program: Program) -> dict[Value, Value]:
-    """The result of each `maxpool_grad`, and that of the `maxpool` that it goes back through."""
-    pools = {_key(eq): eq.outputs[0] for eq in program.equations if eq.op is ops.maxpool}
-    grads = [
-        eq for eq in program.equations if eq.op is ops.maxpool_grad and prod(eq.params["kernel"]) <= _TAPS
-    ]
-    return {eq.outputs[0]: pools[_key(eq)] for eq in grads if _key(eq) in pools}
-
-
-def _key(eq: Equation) -> tuple[Value, str]:
-    """What is pooled, and how."""
-    return eq.inputs[0], params_key(eq.params)
+    """The result of each `maxpool_grad`, and that of the `maxpool` before it that it goes back through."""
+    pools: dict[tuple[Value, str], Value] = {}  # so far: what is computed again is pooled again, too
+    pairs: dict[Value, Value] = {}
+    for eq in program.equations:
+        if eq.op in (ops.maxpool, ops.maxpool_grad) and 1 < prod(eq.params["kernel"]) <= _TAPS:
+            key = eq.inputs[0], params_key(eq.params)
+            if eq.op is ops.maxpool:
+                pools[key] = eq.outputs[0]
+            elif key in pools:
+                pairs[eq.outputs[0]] = pools[key]
+    return pairs
 
 
 def _activations(program: Program, pairs: dict[Value, Value]) -> dict[Value, Equation]:

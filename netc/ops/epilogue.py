@@ -17,9 +17,7 @@ from netc.ops.fused import Step, pointwise
 from netc.ops.primitive import Primitive, Types
 from netc.types import TensorType
 
-STRIP: Final = (
-    1 << 20
-)  # bytes of a product: with what an update reads and writes, the second-level cache of one core
+STRIP: Final = 1 << 20  # bytes of a product that caches hold until an update has read them
 
 
 def _types(step: Step, known: Types) -> tuple[Types, Types]:

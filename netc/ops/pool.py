@@ -46,7 +46,14 @@ def hang_over(size: Pair, out: Pair, kernel: Pair, stride: Pair, pad: Padding, d
 
 
 def _windows(
-    x: Any, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair, ceil: bool, fill: float
+    x: Any,
+    kernel: Pair,
+    stride: Pair,
+    pad: Padding,
+    dilation: Pair = (1, 1),
+    ceil: bool = False,
+    *,
+    fill: float,
 ) -> Any:
     """All taps of all windows: `(R·S, N, Ho, Wo, C)`, and the padding they were taken with."""
     _, out_h, out_w, _ = _pool_type(TensorType(x.shape), kernel, stride, pad, dilation, ceil)[0].dims
@@ -73,20 +80,23 @@ def _give_back(shares: Any, size: Pair, kernel: Pair, stride: Pair, wide: Paddin
 def _max_meaning(
     x: Any, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair = (1, 1), ceil: bool = False
 ) -> Any:
-    return _windows(x, kernel, stride, pad, dilation, ceil, -np.inf)[0].max(axis=0)
+    return _windows(x, kernel, stride, pad, dilation, ceil, fill=-np.inf)[0].max(axis=0)
 
 
 def _max_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
     return (b(maxpool_grad, at.inputs[0], one_gradient(gs), **at.params),)
 
 
-def _max_grad_meaning(
-    x: Any, g: Any, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair = (1, 1), ceil: bool = False
-) -> Any:
-    seen, wide = _windows(x, kernel, stride, pad, dilation, ceil, -np.inf)
-    first = seen.argmax(axis=0)  # of equal values the first in reading order, as PyTorch has it
-    shares = np.where(np.arange(len(seen))[:, None, None, None, None] == first, g, 0).astype(g.dtype)
-    return _give_back(shares, x.shape[1:3], kernel, stride, wide, dilation)
+def _places(x: Any, **params: Any) -> tuple[Any, Any]:
+    """The largest values, and which tap each is: of equal ones, or of NaN, the first that is no padding."""
+    seen, _ = _windows(x, fill=-np.inf, **params)
+    inside, _ = _windows(np.ones_like(x), fill=0, **params)
+    best = seen.max(axis=0)
+    return best, (((seen == best) | np.isnan(seen)) & (inside > 0)).argmax(axis=0)
+
+
+def _max_grad_meaning(x: Any, g: Any, **params: Any) -> Any:
+    return _unpool_meaning(_places(x, **params)[1], g, x.shape[1:3], **params)
 
 
 def _placed_type(x: TensorType, **params: Any) -> Types:
@@ -94,11 +104,9 @@ def _placed_type(x: TensorType, **params: Any) -> Types:
     return y, TensorType(y.shape, "byte")
 
 
-def _placed_meaning(
-    x: Any, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair = (1, 1), ceil: bool = False
-) -> Any:
-    seen, _ = _windows(x, kernel, stride, pad, dilation, ceil, -np.inf)
-    return seen.max(axis=0), seen.argmax(axis=0).astype(np.uint8)
+def _placed_meaning(x: Any, **params: Any) -> Any:
+    best, places = _places(x, **params)
+    return best, places.astype(np.uint8)
 
 
 def _unpool_type(places: TensorType, g: TensorType, size: Pair, **_params: Any) -> Types:
@@ -154,7 +162,7 @@ def _divisors(size: Pair, out: Pair, kernel: Pair, stride: Pair, pad: Padding, c
 def _mean_meaning(
     x: Any, kernel: Pair, stride: Pair, pad: Padding, ceil: bool = False, count_pad: bool = True
 ) -> Any:
-    seen, _ = _windows(x, kernel, stride, pad, (1, 1), ceil, 0.0)
+    seen, _ = _windows(x, kernel, stride, pad, (1, 1), ceil, fill=0)
     out = seen.shape[2:4]
     divisors = _divisors(x.shape[1:3], out, kernel, stride, pad, count_pad)
     return seen.sum(axis=0, dtype=x.dtype) / divisors.astype(x.dtype)

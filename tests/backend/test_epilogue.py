@@ -134,6 +134,7 @@ def test_as_one_after_the_other(
 def test_an_update_in_strips(dtype: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weight and momentum after it, in place, are those of the whole gradient."""
     monkeypatch.setattr("netc.ir.epilogue.STRIP", 0)
+    monkeypatch.setattr("netc.ir.epilogue._TALL", 1)
     monkeypatch.setattr("netc.backends.cpu.strips.STRIP", 1)  # as few rows as a tile takes
     monkeypatch.setattr("netc.backends.cpu.table.WORTH", 0)
     b = Builder(dtype=dtype)

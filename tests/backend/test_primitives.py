@@ -90,3 +90,16 @@ def test_maxpool_with_not_a_number(x: list[float]) -> None:
             Application(ops.maxpool_grad, (operand, np.ones((1, 1, 1, c))), params),
         ):
             np.testing.assert_array_equal(run(app, "cpu", "f32")[0], run(app, "numpy", "f32")[0])
+
+
+def test_a_padded_window_of_nothing_but_minus_infinity() -> None:
+    """Its gradient goes to the first number that is no padding."""
+    params = {"kernel": (3, 3), "stride": (2, 2), "pad": ((1, 1), (1, 1))}
+    x = np.full((1, 4, 4, 17), -np.inf)
+    for app in (
+        Application(ops.maxpool_placed, (x,), params),
+        Application(ops.maxpool_grad, (x, np.ones((1, 2, 2, 17))), params),
+    ):
+        for found, wanted in zip(run(app, "cpu", "f32"), run(app, "numpy", "f32"), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    assert found.sum() == 4 * 17

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import netc
 from netc import ops
 from netc.ir import Builder, Program, check, gradients, one
 from netc.ir.passes import drop_unused
@@ -14,6 +15,7 @@ from netc.ir.pools import places_kept
 from netc.ops.primitive import Primitive, Value
 from netc.plan import check_plan, plan
 from netc.runtime import compile_program
+from netc.train.frugal import Recompute
 from netc.types import TensorType
 
 T = TensorType((2, 7, 7, 3), "f64")
@@ -95,6 +97,35 @@ def test_activation_that_does_not_follow_from_its_result_stays() -> None:
     assert eq.inputs[1].type == y.type
 
 
+def test_activation_below_something_else_stays() -> None:
+    """What is pooled is not its result."""
+    b = Builder(dtype="f64", training=True)
+    x, bias = b.input("x", T, "data"), b.input("bias", TensorType((3,), "f64"), "param")
+    y = b(ops.relu, b(ops.bias, x, bias))
+    p = b(ops.maxpool, b(ops.shift, y, offset=-0.5), **PARAMS)
+    (eq,) = (eq for eq in placed(with_gradients(b, bias, p)).equations if eq.op is ops.relu_grad)
+    assert eq.inputs[0] is y
+
+
+def test_gradient_that_goes_two_ways_stays() -> None:
+    """To an activation, and past it."""
+    b = Builder(dtype="f64", training=True)
+    x, bias = b.input("x", T, "data"), b.input("bias", TensorType((3,), "f64"), "param")
+    y = b(ops.relu, b(ops.bias, x, bias))
+    p = b(ops.maxpool, b(ops.add, y, x), **PARAMS)
+    (eq,) = (eq for eq in placed(with_gradients(b, bias, p)).equations if eq.op is ops.relu_grad)
+    assert eq.inputs[0] is y
+
+
+def test_sums_of_other_shapes_take_all() -> None:
+    b = Builder(dtype="f64", training=True)
+    _, _, p = pooled(b, ops.relu)
+    (dx,) = gradients(b, b(ops.sum_to, b(ops.mul, p, p), shape=()), one(b), [b.inputs["x"].value])
+    assert dx
+    b.outputs |= {"rows": b(ops.sum_to, dx, shape=(2, 7, 1, 1))}
+    assert "unpool" in names(placed(drop_unused(b.finish())))
+
+
 def test_two_pools_of_one_map_have_places_of_their_own() -> None:
     b = Builder(dtype="f64", training=True)
     bias, y, p = pooled(b, ops.relu)
@@ -111,6 +142,36 @@ def test_more_taps_than_a_byte_tells_apart() -> None:
     bias, _, p = pooled(b, ops.relu, kernel=(17, 17), pad=((8, 8), (8, 8)))
     program = with_gradients(b, bias, p)
     assert placed(program) == program
+
+
+def test_windows_of_one_tap_need_no_place() -> None:
+    b = Builder(dtype="f64", training=True)
+    bias, _, p = pooled(b, ops.relu, kernel=(1, 1), pad=((0, 0), (0, 0)))
+    program = with_gradients(b, bias, p)
+    assert placed(program) == program
+
+
+NET = """
+net Two {
+  input image: [N, 3, 8, 8]
+  a = image -> conv(8, 3, pad=half) -> relu
+  p = a -> maxpool(2) -> relu6
+  q = a -> maxpool(2) -> tanh
+  logits = p + q -> flatten -> dense(7)
+  output logits
+}
+"""
+
+
+@pytest.mark.parametrize("how", ["cheap", "all"])
+def test_what_is_computed_again_is_pooled_again(how: Recompute) -> None:
+    """Places of the second time may come too late for a gradient of the first."""
+    net = netc.parse(NET)
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((4, 3, 8, 8)).astype(np.float32), np.arange(4)
+    models = [netc.compile(net, backend="numpy", recompute=r) for r in (None, how)]
+    losses = [[m.train_step(x, y) for _ in range(3)] for m in models]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
 
 
 def test_what_is_not_trained_keeps_none() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from netc import ops
-from netc.backends.cpu.call import Bound, Call, lines_of
+from netc.backends.cpu.call import Borrow, Bound, Call
 from netc.backends.cpu.dot import Product, product
 from netc.backends.cpu.loops import pointwise
 from netc.backends.cpu.target import TALL
@@ -21,33 +24,35 @@ def with_update(b: Bound) -> list[Call]:
     """The product of each strip of rows, and behind it the update of these rows."""
     m, n = b.out()
     dtype = b.outputs[0].dtype
-    tall = max(1, STRIP // (n * dtype.itemsize * TALL)) * TALL
-    memory = lines_of(min(m, tall) * n * dtype.itemsize).view(dtype)  # (rows, n)
+    tall = min(m, max(1, STRIP // (n * dtype.itemsize * TALL)) * TALL)
+    memory, strip = (
+        Borrow(tall * n, dtype),
+        np.empty(0, dtype),
+    )  # (rows, n), and what stands for it until it is lent
     calls: list[Call] = []
     for at in range(0, m, tall):
-        strip = memory[: min(tall, m - at) * n]
-        calls += [_gradient(b, at, strip), *_update(b, at, strip)]
-    return calls
+        rows = min(tall, m - at)
+        calls += [_gradient(b, at, rows, strip), *_update(b, at, rows, strip)]
+    return [replace(c, args=tuple(memory if a is strip else a for a in c.args)) for c in calls]
 
 
-def _gradient(b: Bound, at: int, strip: Any) -> Call:
-    """The rows of the product from `at` on, into the strip."""
+def _gradient(b: Bound, at: int, rows: int, strip: Any) -> Call:
+    """So many rows of the product from `at` on, into the strip."""
     first: Step = b.params["first"]
     x, dy = (b.inputs[i] for i in first.args)  # (depth, m), (depth, n)
     dy_value = b.eq.inputs[first.args[1]]
     (m, n), (depth, _) = b.out(), dy_value.type.dims
-    rows = strip.size // n
     few, y = (Value(0, TensorType(shape, dy_value.type.dtype)) for shape in ((depth, rows), (rows, n)))
     part = Bound(Equation(ops.dot, (few, dy_value), (y,), {"ta": True}), (x[at:], dy), (strip,), b.threads)
     return product(part, Product(x[at:], dy, rows, n, depth, ta=True, rows=m))
 
 
-def _update(b: Bound, at: int, strip: Any) -> list[Call]:
+def _update(b: Bound, at: int, rows: int, strip: Any) -> list[Call]:
     """The loop over these rows of all that has the gradient's shape; a rate is the same for all."""
     then: Step = b.params["then"]
     n, whole = b.out()[1], b.eq.outputs[0].type
-    y = Value(0, TensorType((strip.size // n, n), whole.dtype))
-    here = slice(at * n, at * n + strip.size)
+    y = Value(0, TensorType((rows, n), whole.dtype))
+    here = slice(at * n, (at + rows) * n)
 
     def parts(values: Sequence[Value], arrays: Sequence[Any]) -> list[tuple[Value, Any]]:
         pairs = zip(values, arrays, strict=True)
