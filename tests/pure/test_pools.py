@@ -117,6 +117,18 @@ def test_gradient_that_goes_two_ways_stays() -> None:
     assert eq.inputs[0] is y
 
 
+def test_gradient_that_another_reads_stays() -> None:
+    """That of the activation's result is asked for, too."""
+    b = Builder(dtype="f64", training=True)
+    _, y, p = pooled(b, ops.relu)
+    dy, dx = gradients(b, b(ops.sum_to, b(ops.mul, p, p), shape=()), one(b), [y, b.inputs["x"].value])
+    assert dy
+    assert dx
+    b.outputs |= {"dy": dy, "dx": dx}
+    (eq,) = (eq for eq in placed(drop_unused(b.finish())).equations if eq.op is ops.relu_grad)
+    assert eq.inputs[0] is y
+
+
 def test_sums_of_other_shapes_take_all() -> None:
     b = Builder(dtype="f64", training=True)
     _, _, p = pooled(b, ops.relu)
