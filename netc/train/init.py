@@ -15,14 +15,15 @@ from netc.ir.program import Init, Input, Rule
 
 
 def draw(i: Input, rule: Rule, seed: int) -> NDArray[np.floating[Any]]:
-    """The first value of a parameter, a state or a slot, in the inner layout.
+    """The first value of a parameter, a state or a slot, in the inner layout; a constant is one number that stands for
+    all, for momenta are as large as weights.
 
     A parameter's own rule goes before `rule`, that of its net.
     """
     shape = i.value.type.dims
     init = i.init or Init("constant")
     if init.scheme == "constant":
-        return np.full(shape, init.value, np.float64)
+        return np.broadcast_to(np.float64(init.value), shape)
     if init.scheme == "given":
         return _given(i, init)
     rng = np.random.default_rng([seed, crc32(i.name.encode())])
