@@ -23,7 +23,8 @@ def draw(i: Input, rule: Rule, seed: int) -> NDArray[np.floating[Any]]:
     shape = i.value.type.dims
     init = i.init or Init("constant")
     if init.scheme == "constant":
-        return np.broadcast_to(np.float64(init.value), shape)
+        constant: NDArray[np.float64] = np.broadcast_to(np.float64(init.value), shape)
+        return constant
     if init.scheme == "given":
         return _given(i, init)
     rng = np.random.default_rng([seed, crc32(i.name.encode())])
