@@ -23,8 +23,7 @@ def draw(i: Input, rule: Rule, seed: int) -> NDArray[np.floating[Any]]:
     shape = i.value.type.dims
     init = i.init or Init("constant")
     if init.scheme == "constant":
-        constant: NDArray[np.float64] = np.broadcast_to(np.float64(init.value), shape)
-        return constant
+        return np.broadcast_to(np.array(init.value, np.float64), shape)
     if init.scheme == "given":
         return _given(i, init)
     rng = np.random.default_rng([seed, crc32(i.name.encode())])
