@@ -92,7 +92,7 @@ class Predictor:
             if i.name not in self.buffers:
                 self._kept[i.name] = i
                 first = draw(i, self.spec.init, self.spec.seed)
-                self.buffers[i.name] = np.ascontiguousarray(first, NUMPY_NAME[self.dtype])
+                self.buffers[i.name] = np.require(first, NUMPY_NAME[self.dtype], ["C", "W"])
 
     def _compiled(self, program: Program, *, stay: bool = False) -> Executable:
         buffers = self.buffers | self._prepared
