@@ -45,20 +45,12 @@ def hang_over(size: Pair, out: Pair, kernel: Pair, stride: Pair, pad: Padding, d
     return (top, max(bottom, need[0] - size[0] - top)), (left, max(right, need[1] - size[1] - left))
 
 
-def _windows(
-    x: Any,
-    kernel: Pair,
-    stride: Pair,
-    pad: Padding,
-    dilation: Pair = (1, 1),
-    ceil: bool = False,
-    *,
-    fill: float,
-) -> Any:
+def _windows(x: Any, fill: float, **params: Any) -> tuple[Any, Padding]:
     """All taps of all windows: `(R·S, N, Ho, Wo, C)`, and the padding they were taken with."""
-    _, out_h, out_w, _ = _pool_type(TensorType(x.shape), kernel, stride, pad, dilation, ceil)[0].dims
+    kernel, stride, dilation = params["kernel"], params["stride"], params.get("dilation", (1, 1))
+    _, out_h, out_w, _ = _pool_type(TensorType(x.shape), **params)[0].dims
     out = (out_h, out_w)
-    wide = hang_over(x.shape[1:3], out, kernel, stride, pad, dilation)
+    wide = hang_over(x.shape[1:3], out, kernel, stride, params["pad"], dilation)
     xp = padded(x, wide, fill)
     seen = [xp[taps(out, stride, dilation, r, s)] for r in range(kernel[0]) for s in range(kernel[1])]
     return np.stack(seen), wide
@@ -77,10 +69,8 @@ def _give_back(shares: Any, size: Pair, kernel: Pair, stride: Pair, wide: Paddin
 # ---- Max -------------------------------------------------------------------------------------------------
 
 
-def _max_meaning(
-    x: Any, kernel: Pair, stride: Pair, pad: Padding, dilation: Pair = (1, 1), ceil: bool = False
-) -> Any:
-    return _windows(x, kernel, stride, pad, dilation, ceil, fill=-np.inf)[0].max(axis=0)
+def _max_meaning(x: Any, **params: Any) -> Any:
+    return _windows(x, -np.inf, **params)[0].max(axis=0)
 
 
 def _max_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
@@ -89,8 +79,8 @@ def _max_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tup
 
 def _places(x: Any, **params: Any) -> tuple[Any, Any]:
     """The largest values, and which tap each is: of equal ones, or of NaN, the first that is no padding."""
-    seen, _ = _windows(x, fill=-np.inf, **params)
-    inside, _ = _windows(np.ones_like(x), fill=0, **params)
+    seen, _ = _windows(x, -np.inf, **params)
+    inside, _ = _windows(np.ones_like(x), 0, **params)
     best = seen.max(axis=0)
     return best, (((seen == best) | np.isnan(seen)) & (inside > 0)).argmax(axis=0)
 
@@ -159,13 +149,10 @@ def _divisors(size: Pair, out: Pair, kernel: Pair, stride: Pair, pad: Padding, c
     return np.outer(rows, cols)[None, :, :, None]  # (1, Ho, Wo, 1)
 
 
-def _mean_meaning(
-    x: Any, kernel: Pair, stride: Pair, pad: Padding, ceil: bool = False, count_pad: bool = True
-) -> Any:
-    seen, _ = _windows(x, kernel, stride, pad, (1, 1), ceil, fill=0)
-    out = seen.shape[2:4]
-    divisors = _divisors(x.shape[1:3], out, kernel, stride, pad, count_pad)
-    return seen.sum(axis=0, dtype=x.dtype) / divisors.astype(x.dtype)
+def _mean_meaning(x: Any, count_pad: bool = True, **params: Any) -> Any:
+    seen, _ = _windows(x, 0, **params)
+    sizes = x.shape[1:3], seen.shape[2:4], params["kernel"], params["stride"], params["pad"]
+    return seen.sum(axis=0, dtype=x.dtype) / _divisors(*sizes, count_pad).astype(x.dtype)
 
 
 def _mean_gradient(b: Emit, at: Application, gs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:

@@ -119,9 +119,7 @@ class Splitter:
         header = self.header or [token]
         message = f"`{token.text}` stands at the top level, not inside a `{header[0].text}`"
         self.error("E0118", message, token)
-        return self._wrong_line(
-            lambda kind, depth: depth <= 0 and (kind == "_NL" or (kind == "RBRACE" and not depth))
-        )
+        return self._wrong_line(lambda kind, depth: not depth and kind in ("_NL", "RBRACE"))
 
     def _layer_alone(self, token: Token) -> Line:
         """An `if` or `for` around statements, with all that it holds: in other languages it stands there."""
@@ -129,8 +127,8 @@ class Splitter:
         self.error("E0101", f"`{token.text}` is a layer, and needs a tensor before it", token, help_)
 
         def ends(kind: str, depth: int) -> bool:
-            over = kind == "_NL" and self.tokens[self.at + 1].type != "ELSE"
-            return (depth <= 0 and (over or kind == "RBRACE")) or self._begins_outer(self.tokens[self.at])
+            over = kind == "RBRACE" or (kind == "_NL" and self.tokens[self.at + 1].type != "ELSE")
+            return (over and not depth) or self._begins_outer(self.tokens[self.at])
 
         return self._wrong_line(ends)
 
@@ -146,9 +144,8 @@ class Splitter:
     def _end_unclosed_body(self, token: Token) -> Line:
         brace = self.header[-1] if self.header else token
         if brace.type == "LBRACE":
-            self.error(
-                "E0109", "this `{` is never closed", brace, "its body ends with a `}` on a line of its own"
-            )
+            help_ = "its body ends with a `}` on a line of its own"
+            self.error("E0109", "this `{` is never closed", brace, help_)
         self.header = None
         before = self.tokens[self.at - 1]
         close = Token("RBRACE", "", before.line, before.end)

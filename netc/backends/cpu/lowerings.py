@@ -19,7 +19,7 @@ _BY_NAME: Final[dict[str, Lowering]] = {
     f.__name__: f
     for f in (
         dot.dot, conv.conv, conv.conv_data, conv.conv_weights,
-        simple.maxpool, simple.maxpool_grad, simple.unpool, simple.avgpool, simple.avgpool_grad,
+        simple.maxpool, simple.maxpool_placed, simple.maxpool_grad, simple.unpool, simple.avgpool, simple.avgpool_grad,
         simple.sum_to, simple.spread, simple.moments, simple.batch_norm, simple.batch_norm_grad,
         simple.softmax, simple.softmax_grad, simple.softmax_xent, simple.softmax_xent_grad, simple.in_top,
         simple.swap, simple.concat, simple.cut, simple.uncut, simple.fill, simple.dropout_mask,
@@ -27,7 +27,7 @@ _BY_NAME: Final[dict[str, Lowering]] = {
         norms.log_softmax, norms.log_softmax_grad, norms.pick, norms.unpick, norms.vector,
         sampling.resample, sampling.resample_grad, sampling.lookup, sampling.lookup_grad, strips.with_update,
     )
-} | {"maxpool_placed": simple.maxpool}  # fmt: skip
+}  # fmt: skip
 
 
 def lowering(op: Primitive) -> Lowering:

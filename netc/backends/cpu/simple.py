@@ -9,7 +9,7 @@ import numpy as np
 
 from netc.backends.cpu.blocks import ROWS, STRIP, TURNED
 from netc.backends.cpu.call import ALONE, Along, Borrow, Bound, Call, Own, block_of
-from netc.backends.cpu.emit import kernels
+from netc.backends.cpu.emit import Kernel, kernels
 from netc.ops.pool import window_sizes
 from netc.ops.shape import summed_axes
 
@@ -27,11 +27,19 @@ _NOWHERE = np.empty(0, np.uint8)  # no places
 
 
 def maxpool(b: Bound) -> list[Call]:
-    """Output rows of all images in parallel; the places, if they are wanted, are a second result."""
+    """Output rows of all images in parallel."""
+    return [_largest(b, kernels("pool").largest, _NOWHERE)]
+
+
+def maxpool_placed(b: Bound) -> list[Call]:
+    """As `maxpool`."""
+    return [_largest(b, kernels("pool").largest_placed, b.outputs[1])]
+
+
+def _largest(b: Bound, kernel: Kernel, places: Any) -> Call:
     n, ho = b.out()[:2]
     g = _pool_sizes(b, b.shape(0), b.out())
-    y, places = (*b.outputs, _NOWHERE)[:2]
-    return [Call(kernels("pool").largest, n * ho, (*b.inputs, y, places, g), b.work)]
+    return Call(kernel, n * ho, (b.inputs[0], b.outputs[0], places, g), b.work)
 
 
 def maxpool_grad(b: Bound) -> list[Call]:
@@ -45,7 +53,7 @@ def unpool(b: Bound) -> list[Call]:
     """As `maxpool_grad`."""
     g = _pool_sizes(b, b.out(), b.shape(0))
     (places, grad), (dx,) = b.inputs, b.outputs
-    return [Call(kernels("pool").largest_grad, g[0], (dx[:0], places, grad, dx, g), b.work)]
+    return [Call(kernels("pool").unpool, g[0], (dx[:0], places, grad, dx, g), b.work)]
 
 
 def _shares(b: Bound, x: tuple[int, ...], y: tuple[int, ...]) -> Any:

@@ -60,22 +60,18 @@ def _open(dx, row, c_row, i, ho, end, done, h):
 
 # ---- Max -------------------------------------------------------------------------------------------------
 # A tap is numbered in reading order of the whole window, from `first` on where the window begins outside; `more` are
-# the taps outside between one row and the next.
+# the taps outside between one row and the next.  With places and without are kernels of their own: one that does both
+# would take twice as long to compile.
 
 
 @inlined
 def _largest(x, start, rows, cols, down, right, first, more, y, places, to, count):
-    """The largest of each channel, and which tap it is if `places` are wanted."""
-    if places.size == 0:
-        best = splat(y, -np.inf)
-        for ri in range(rows):
-            for si in range(cols):
-                best = larger(load(x, start + ri * down + si * right, count), best)
-        store(best, y, to, count)
-    else:
-        best, where = _found(x, start, rows, cols, down, right, first, more, y, count)
-        store(best, y, to, count)
-        store_bytes(where, places, to, count)
+    """The largest of each channel."""
+    best = splat(y, -np.inf)
+    for ri in range(rows):
+        for si in range(cols):
+            best = larger(load(x, start + ri * down + si * right, count), best)
+    store(best, y, to, count)
 
 
 @inlined
@@ -93,102 +89,131 @@ def _found(x, start, rows, cols, down, right, first, more, like, count):
 
 
 @inlined
-def _largest_of_pixel(x, start, rows, cols, down, right, first, more, y, places, to, c):
-    lanes, t = full(y), 0
-    while t + lanes <= c:
-        _largest(x, start + t, rows, cols, down, right, first, more, y, places, to + t, lanes)
-        t += lanes
-    if t < c:
-        _largest(x, start + t, rows, cols, down, right, first, more, y, places, to + t, c - t)
+def _largest_placed(x, start, rows, cols, down, right, first, more, y, places, to, count):
+    """The largest of each channel, and which tap it is."""
+    best, where = _found(x, start, rows, cols, down, right, first, more, y, count)
+    store(best, y, to, count)
+    store_bytes(where, places, to, count)
 
 
-@kernel
-def largest(lo, hi, x, y, places, g):
-    """Output rows lo..hi of all images' N · Ho, and the taps they come from, if `places` are not empty."""
-    _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
-    down, right = dh * w * c, dw * c
-    begin, end = _whole(left, sw, w, (kw - 1) * dw + 1, wo)
-    for row in range(lo, hi):
-        i = row % ho
-        r0, r1 = _inside(i * sh - top, dh, h, kh)
-        corner = (row // ho * h + i * sh - top + r0 * dh) * w
-        for j in range(wo):
-            s0, s1 = (0, kw) if begin <= j < end else _inside(j * sw - left, dw, w, kw)
-            to, start = (row * wo + j) * c, (corner + j * sw - left + s0 * dw) * c
-            # Nearly every window is one of these: without loops it takes half the time.
-            if r1 - r0 == 3 and kw == 3 and s1 - s0 == 3:
-                _largest_of_pixel(x, start, 3, 3, down, right, r0 * 3, 0, y, places, to, c)
-            elif r1 - r0 == 2 and kw == 2 and s1 - s0 == 2:
-                _largest_of_pixel(x, start, 2, 2, down, right, r0 * 2, 0, y, places, to, c)
-            else:
-                first, more = r0 * kw + s0, kw - (s1 - s0)
-                _largest_of_pixel(x, start, r1 - r0, s1 - s0, down, right, first, more, y, places, to, c)
+def _pool(of_vector):
+    """The kernel that does so for each vector of channels of a pixel."""
+
+    @inlined
+    def of_pixel(x, start, rows, cols, down, right, first, more, y, places, to, c):
+        lanes, t = full(y), 0
+        while t + lanes <= c:
+            of_vector(x, start + t, rows, cols, down, right, first, more, y, places, to + t, lanes)
+            t += lanes
+        if t < c:
+            of_vector(x, start + t, rows, cols, down, right, first, more, y, places, to + t, c - t)
+
+    @kernel
+    def pool(lo, hi, x, y, places, g):
+        """Output rows lo..hi of all images' N · Ho, and the taps they come from where `places` are wanted."""
+        _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
+        down, right = dh * w * c, dw * c
+        begin, end = _whole(left, sw, w, (kw - 1) * dw + 1, wo)
+        for row in range(lo, hi):
+            i = row % ho
+            r0, r1 = _inside(i * sh - top, dh, h, kh)
+            corner = (row // ho * h + i * sh - top + r0 * dh) * w
+            for j in range(wo):
+                s0, s1 = (0, kw) if begin <= j < end else _inside(j * sw - left, dw, w, kw)
+                to, start = (row * wo + j) * c, (corner + j * sw - left + s0 * dw) * c
+                # Nearly every window is one of these: without loops it takes half the time.
+                if r1 - r0 == 3 and kw == 3 and s1 - s0 == 3:
+                    of_pixel(x, start, 3, 3, down, right, r0 * 3, 0, y, places, to, c)
+                elif r1 - r0 == 2 and kw == 2 and s1 - s0 == 2:
+                    of_pixel(x, start, 2, 2, down, right, r0 * 2, 0, y, places, to, c)
+                else:
+                    first, more = r0 * kw + s0, kw - (s1 - s0)
+                    of_pixel(x, start, r1 - r0, s1 - s0, down, right, first, more, y, places, to, c)
+
+    return pool
 
 
-@inlined
-def _to_largest(x, start, rows, cols, down, right, first, more, places, grad, at, dx, apart, count):
-    """The gradient is added to the tap that `places` name, or that is the largest of x where they are empty.
-
-    Windows that lie apart need not look at what is there: with few channels that look would wait for the store before,
-    some of whose masked lanes it reads.
-    """
-    if places.size == 0:
-        _, where = _found(x, start, rows, cols, down, right, first, more, dx, count)
-    else:
-        where = load_bytes(dx, places, at, count)
-    share, tap, one, skipped = load(grad, at, count), splat(dx, first), splat(dx, 1), splat(dx, more)
-    for ri in range(rows):
-        for si in range(cols):
-            to = start + ri * down + si * right
-            mine = where_equal(where, tap, share)
-            store(mine if apart else plus(load(dx, to, count), mine), dx, to, count)
-            tap = plus(tap, one)
-        tap = plus(tap, skipped)
+largest, largest_placed = _pool(_largest), _pool(_largest_placed)
 
 
 @inlined
-def _to_largest_of_pixel(x, start, rows, cols, down, right, first, more, places, grad, at, dx, apart, c):
-    lanes, t = full(dx), 0
-    while t + lanes <= c:
-        _to_largest(
-            x, start + t, rows, cols, down, right, first, more, places, grad, at + t, dx, apart, lanes
-        )
-        t += lanes
-    if t < c:
-        _to_largest(
-            x, start + t, rows, cols, down, right, first, more, places, grad, at + t, dx, apart, c - t
-        )
+def _sought(x, start, rows, cols, down, right, first, more, places, at, like, count):
+    """The tap of the largest of x."""
+    _, where = _found(x, start, rows, cols, down, right, first, more, like, count)
+    return where
 
 
-@kernel
-def largest_grad(lo, hi, x, places, grad, dx, g):
-    """Images lo..hi: each window's gradient goes to its place, or else to the first of its largest values or of NaN."""
-    _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
-    down, right, done = dh * w * c, dw * c, 0
-    apart = kh <= sh and kw <= sw and dh == 1 and dw == 1
-    begin, end = _whole(left, sw, w, (kw - 1) * dw + 1, wo)
-    covered = kh == sh and kw == sw and top == 0 and left == 0 and ho * sh >= h and wo * sw >= w
-    for row in range(lo * ho, hi * ho):
-        image, i = row // ho, row % ho
-        done = (
-            0
-            if apart and covered
-            else _open(dx, image * h * w * c, w * c, i, ho, i * sh - top + (kh - 1) * dh + 1, done, h)
-        )
-        r0, r1 = _inside(i * sh - top, dh, h, kh)
-        corner = (image * h + i * sh - top + r0 * dh) * w
-        for j in range(wo):
-            s0, s1 = (0, kw) if begin <= j < end else _inside(j * sw - left, dw, w, kw)
-            at, start = (row * wo + j) * c, (corner + j * sw - left + s0 * dw) * c
-            if r1 - r0 == 3 and kw == 3 and s1 - s0 == 3 and not apart:
-                _to_largest_of_pixel(x, start, 3, 3, down, right, r0 * 3, 0, places, grad, at, dx, False, c)
-            elif r1 - r0 == 2 and kw == 2 and s1 - s0 == 2 and apart:
-                _to_largest_of_pixel(x, start, 2, 2, down, right, r0 * 2, 0, places, grad, at, dx, True, c)
-            else:
-                first, more = r0 * kw + s0, kw - (s1 - s0)
-                _to_largest_of_pixel(
-                    x, start, r1 - r0, s1 - s0, down, right, first, more, places, grad, at, dx, apart, c
-                )
+@inlined
+def _kept(x, start, rows, cols, down, right, first, more, places, at, like, count):
+    """The tap that `places` name."""
+    return load_bytes(like, places, at, count)
+
+
+def _unpool(where_of):
+    """The kernel for the gradient, which goes to the tap that `where_of` tells."""
+
+    @inlined
+    def to_largest(x, start, rows, cols, down, right, first, more, places, grad, at, dx, apart, count):
+        """Adds the gradient there.  Windows that lie apart need not look at what is there: with few channels that look
+        would wait for the store before, some of whose masked lanes it reads.
+        """
+        where = where_of(x, start, rows, cols, down, right, first, more, places, at, dx, count)
+        share, tap, one, skipped = load(grad, at, count), splat(dx, first), splat(dx, 1), splat(dx, more)
+        for ri in range(rows):
+            for si in range(cols):
+                to = start + ri * down + si * right
+                mine = where_equal(where, tap, share)
+                store(mine if apart else plus(load(dx, to, count), mine), dx, to, count)
+                tap = plus(tap, one)
+            tap = plus(tap, skipped)
+
+    @inlined
+    def of_pixel(x, start, rows, cols, down, right, first, more, places, grad, at, dx, apart, c):
+        lanes, t = full(dx), 0
+        while t + lanes <= c:
+            to_largest(
+                x, start + t, rows, cols, down, right, first, more, places, grad, at + t, dx, apart, lanes
+            )
+            t += lanes
+        if t < c:
+            to_largest(
+                x, start + t, rows, cols, down, right, first, more, places, grad, at + t, dx, apart, c - t
+            )
+
+    @kernel
+    def unpool(lo, hi, x, places, grad, dx, g):
+        """Images lo..hi: each window's gradient goes to one tap, of equal values or of NaN to the first."""
+        _n, h, w, c, ho, wo, kh, kw, sh, sw, top, left, dh, dw = g
+        down, right, done = dh * w * c, dw * c, 0
+        apart = kh <= sh and kw <= sw and dh == 1 and dw == 1
+        begin, end = _whole(left, sw, w, (kw - 1) * dw + 1, wo)
+        covered = kh == sh and kw == sw and top == 0 and left == 0 and ho * sh >= h and wo * sw >= w
+        for row in range(lo * ho, hi * ho):
+            image, i = row // ho, row % ho
+            done = (
+                0
+                if apart and covered
+                else _open(dx, image * h * w * c, w * c, i, ho, i * sh - top + (kh - 1) * dh + 1, done, h)
+            )
+            r0, r1 = _inside(i * sh - top, dh, h, kh)
+            corner = (image * h + i * sh - top + r0 * dh) * w
+            for j in range(wo):
+                s0, s1 = (0, kw) if begin <= j < end else _inside(j * sw - left, dw, w, kw)
+                at, start = (row * wo + j) * c, (corner + j * sw - left + s0 * dw) * c
+                if r1 - r0 == 3 and kw == 3 and s1 - s0 == 3 and not apart:
+                    of_pixel(x, start, 3, 3, down, right, r0 * 3, 0, places, grad, at, dx, False, c)
+                elif r1 - r0 == 2 and kw == 2 and s1 - s0 == 2 and apart:
+                    of_pixel(x, start, 2, 2, down, right, r0 * 2, 0, places, grad, at, dx, True, c)
+                else:
+                    first, more = r0 * kw + s0, kw - (s1 - s0)
+                    of_pixel(
+                        x, start, r1 - r0, s1 - s0, down, right, first, more, places, grad, at, dx, apart, c
+                    )
+
+    return unpool
+
+
+largest_grad, unpool = _unpool(_sought), _unpool(_kept)
 
 
 # ---- Mean -------------------------------------------------------------------------------------------------
