@@ -12,7 +12,7 @@ help:
 	@echo "make test     install what the tests need, lint, and run every test"
 	@echo "make lint     ruff and pyright only"
 	@echo "make format   let ruff format and mend what it can"
-	@echo "make bench    install the peers, measure netc beside them, write results and the README's table (22 minutes)"
+	@echo "make bench    install the peers, measure netc beside them, write results and the README's table (25 to 40 minutes)"
 	@echo "make bench-quick   whether a ratio has fallen since (2 minutes)"
 	@echo "make clean    remove $(VENV), caches and build results (runs/ is kept)"
 

@@ -1,6 +1,6 @@
 """Measures netc beside its peers, and says and keeps what came out.
 
-python -m benchmarks.speed                          # the whole table, about 22 minutes
+python -m benchmarks.speed                          # the whole table, 25 to 40 minutes
 python -m benchmarks.speed --nets MLP,LeNet-5       # some of it
 python -m benchmarks.speed --keep                   # and writes results/bench.json and the table of the README
 python -m benchmarks.speed --quick                  # two minutes; exits 1 where a ratio fell from the kept one

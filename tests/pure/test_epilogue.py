@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,19 +28,18 @@ def started() -> tuple[Builder, Value, Value]:
     return b, x, b(ops.conv, x, w, **SAME)
 
 
-def joined(b: Builder) -> Program:
-    """The program after both passes, which gives what it gave before them."""
+def joined(b: Builder, join: Callable[[Program], Program] = epilogues) -> Program:
+    """The program after loops are fused and joined, which gives and leaves what it did before."""
     program = b.finish()
-    after = check(epilogues(fuse(program)))
+    after = check(join(fuse(program)))
     check_plan(after, plan(after))
     rng = np.random.default_rng(3)
     given = {i.name: rng.standard_normal(i.value.type.dims) for i in program.inputs}
-    results = [
-        compile_program(p, "numpy", buffers=given).run(
-            {i.name: given[i.name] for i in p.inputs if i.role == "data"}
-        )
-        for p in (program, after)
-    ]
+    fed = {i.name: given[i.name] for i in program.inputs if i.role == "data"}
+    results: list[dict[str, Any]] = []
+    for p in (program, after):
+        exe = compile_program(p, "numpy", buffers={name: a.copy() for name, a in given.items()})
+        results.append(exe.run(fed) | exe.buffers)
     for name, wanted in results[0].items():
         np.testing.assert_array_equal(results[1][name], wanted)
     return after
@@ -144,23 +144,6 @@ def gradient() -> tuple[Builder, Value, Value]:
     return b, b.input("w", TensorType((6, 5), "f64"), "param"), b(ops.dot, x, dy, ta=True)
 
 
-def stepped(b: Builder) -> Program:
-    """The program after both passes, which changes its weights as before them, in place."""
-    program = b.finish()
-    after = check(updates_along(fuse(program)))
-    check_plan(after, plan(after))
-    rng = np.random.default_rng(3)
-    given = {i.name: rng.standard_normal(i.value.type.dims) for i in program.inputs}
-    fed = {i.name: given[i.name] for i in program.inputs if i.role == "data"}
-    changed: list[dict[str, Any]] = []
-    for p in (program, after):
-        exe = compile_program(p, "numpy", buffers={name: a.copy() for name, a in given.items()})
-        changed.append(exe.run(fed) | exe.buffers)
-    for name, wanted in changed[0].items():
-        np.testing.assert_array_equal(changed[1][name], wanted)
-    return after
-
-
 @pytest.mark.usefixtures("all_are_large")
 def test_update_along_with_its_gradient() -> None:
     """Weight and momentum change in place, and the gradient takes no memory."""
@@ -169,7 +152,7 @@ def test_update_along_with_its_gradient() -> None:
     new = b(ops.add, b(ops.scale, v, factor=0.9), g)
     b.update(v, new)
     b.update(w, b(ops.sub, w, new))
-    program = stepped(b)
+    program = joined(b, updates_along)
     assert [eq.op for eq in program.equations] == [ops.with_update]
     assert plan(program).arena_bytes == 0
     assert not plan(program).copies
@@ -180,7 +163,7 @@ def test_update_waits_for_who_reads_the_weight() -> None:
     b, w, g = gradient()
     b.outputs["dx"] = b(ops.dot, b.input("z", TensorType((2, 5), "f64"), "data"), w, tb=True)
     b.update(w, b(ops.sub, w, g))
-    assert [eq.op for eq in stepped(b).equations] == [ops.dot, ops.with_update]
+    assert [eq.op for eq in joined(b, updates_along).equations] == [ops.dot, ops.with_update]
 
 
 @pytest.mark.usefixtures("all_are_large")
@@ -189,7 +172,7 @@ def test_of_two_gradients_one_is_whole() -> None:
     b, w, g = gradient()
     other = b(ops.dot, *(b.input(f"{n}", TensorType((3, n), "f64"), "data") for n in (6, 5)), ta=True)
     b.update(w, b(ops.sub, w, b(ops.add, g, other)))
-    assert [eq.op for eq in stepped(b).equations] == [ops.dot, ops.with_update]
+    assert [eq.op for eq in joined(b, updates_along).equations] == [ops.dot, ops.with_update]
 
 
 @pytest.mark.usefixtures("all_are_large")
@@ -205,13 +188,13 @@ def test_gradient_that_others_read_is_whole(reader: str) -> None:
         b.outputs["new"] = new  # and no update
     else:
         b.update(w, new)
-    assert ops.with_update not in [eq.op for eq in stepped(b).equations]
+    assert ops.with_update not in [eq.op for eq in joined(b, updates_along).equations]
 
 
 def test_small_gradient_is_whole() -> None:
     b, w, g = gradient()
     b.update(w, b(ops.sub, w, g))
-    assert [eq.op for eq in stepped(b).equations] == [ops.dot, ops.sub]
+    assert [eq.op for eq in joined(b, updates_along).equations] == [ops.dot, ops.sub]
 
 
 def test_gradient_of_few_rows_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +202,7 @@ def test_gradient_of_few_rows_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netc.ir.epilogue.STRIP", 0)
     b, w, g = gradient()
     b.update(w, b(ops.sub, w, g))
-    assert [eq.op for eq in stepped(b).equations] == [ops.dot, ops.sub]
+    assert [eq.op for eq in joined(b, updates_along).equations] == [ops.dot, ops.sub]
 
 
 @pytest.mark.usefixtures("all_are_large")
@@ -228,6 +211,6 @@ def test_update_is_not_written_over_what_the_product_reads() -> None:
     b = Builder(dtype="f64")
     w, z = b.input("w", TensorType((6, 6), "f64"), "param"), b.input("z", TensorType((6, 6), "f64"), "data")
     b.update(w, b(ops.sub, w, b(ops.dot, w, z, ta=True)))
-    program = stepped(b)
+    program = joined(b, updates_along)
     assert [eq.op for eq in program.equations] == [ops.with_update]
     assert len(plan(program).copies) == 1

@@ -25,10 +25,8 @@ def with_update(b: Bound) -> list[Call]:
     m, n = b.out()
     dtype = b.outputs[0].dtype
     tall = min(m, max(1, STRIP // (n * dtype.itemsize * TALL)) * TALL)
-    memory, strip = (
-        Borrow(tall * n, dtype),
-        np.empty(0, dtype),
-    )  # (rows, n), and what stands for it until it is lent
+    memory = Borrow(tall * n, dtype)  # a strip: (tall, n)
+    strip = np.empty(0, dtype)  # stands for it until it is lent
     calls: list[Call] = []
     for at in range(0, m, tall):
         rows = min(tall, m - at)
