@@ -195,7 +195,7 @@ def _blocks(b: Bound, grid: Grid, source: tuple[int, ...], panels: int) -> tuple
     enough that reading a panel is little beside multiplying it.
     """
     total, width, size = source[0] * grid.rows.count, grid.cols.count, b.outputs[0].itemsize
-    row = grid.rows.step * source[2] * source[3] * size
+    row = max(grid.rows.step * source[2] * source[3], width * b.out()[3]) * size
     per = max(1, -(-PIXELS // width), SEEN // row)
     blocks = -(-total // per)
     if b.threads == 1 or blocks >= 8 * b.threads:

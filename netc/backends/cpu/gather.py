@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 
 from netc.backends.cpu.jit import helper
 from netc.backends.cpu.target import SHORT, TALL, VECTOR_BYTES
-from netc.backends.cpu.tile import _I64, _start, _summed, _Tile
+from netc.backends.cpu.tile import _I64, _added, _summed, _Tile
 
 
 class _Operands:
@@ -50,13 +50,14 @@ def _emit_gathered(ctx, builder, signature, values, height, vectors):
     arrays = _Operands(ctx, t, signature, values)
     first, rows, columns, ends = (builder.extract_value(shape, i) for i in range(4))
     t.make_mask(columns)
-    row = [builder.add(first, i) for i in t.repeated_rows(rows)]
+    *row, after = (builder.add(first, i) for i in t.repeated_rows(rows, beyond=1))
     read, tap, write = arrays.table(2), arrays.table(3), arrays.table(12)
     a_base, b_base, c_base = arrays.base(0), arrays.base(4), arrays.base(10)
     a_rows = [builder.gep(a_base, [read(i)]) for i in row]
-    zero = [t.zero] * (height * vectors)
-    end = _summed(t, a_rows, tap, ir.Constant(_I64, 1), b_base, b_step, b_outer, outer, depth, zero)
-    places = [write(i) for i in row]
+    places, one = [write(i) for i in row], ir.Constant(_I64, 1)
+    t.fetch_rows(c_base, places)
+    following = builder.gep(a_base, [read(after)]) if height == TALL else None
+    end = _summed(t, a_rows, tap, one, b_base, b_step, b_outer, outer, depth, following=following)
     with builder.if_else(builder.icmp_signed("!=", ends, ir.Constant(_I64, 0))) as (finish, plain):
         with finish:
             base, bounds = arrays.base(13), [t.splat(x, t.scalar) for x in (low, high)]
@@ -155,11 +156,12 @@ def _emit_lined(ctx, builder, signature, values, height, vectors):
     row = t.repeated_rows(rows)
     a_base, b_base, c_base = arrays.base(0), arrays.base(4), arrays.base(10)
     c_rows = [builder.mul(i, c_row) for i in row]
-    start = _start(t, c_base, c_rows, add)
+    t.fetch_rows(c_base, c_rows)
     a_rows = [builder.gep(a_base, [i]) for i in row]
     end = _summed(
-        t, a_rows, arrays.table(2), a_step, b_base, b_step, b_outer, outer, depth, start, asks=height == TALL
+        t, a_rows, arrays.table(2), a_step, b_base, b_step, b_outer, outer, depth, asks=height == TALL
     )
+    end = _added(t, end, c_base, c_rows, add)
     for i, at in enumerate(c_rows):
         for j in range(vectors):
             t.store(end[i * vectors + j], c_base, at, j)

@@ -53,10 +53,10 @@ class _Tile:
         iota = ir.Constant(numbers, list(range(self.lanes)))
         self.mask = self.builder.icmp_signed("<", iota, self.splat(left, _I32))
 
-    def repeated_rows(self, rows):
-        """0, 1, … height - 1, each at most the last of `rows`."""
+    def repeated_rows(self, rows, beyond=0):
+        """0, 1, … height - 1, and so many `beyond`, each at most the last of `rows`."""
         last = self.builder.sub(rows, ir.Constant(_I64, 1))
-        numbers = [ir.Constant(_I64, i) for i in range(self.height)]
+        numbers = [ir.Constant(_I64, i) for i in range(self.height + beyond)]
         return [self.builder.select(self.builder.icmp_signed("<", i, rows), i, last) for i in numbers]
 
     def splat(self, x, kind):
@@ -80,12 +80,18 @@ class _Tile:
         )
         return self.builder.call(f, [where, ir.Constant(_I32, self.bytes), self.mask, self.zero])
 
-    def fetch(self, base, offset, j):
-        """Asks for a line; nothing happens where there is no memory."""
+    def fetch(self, base, offset, j, writes=False):
+        """Asks for a line, to read or to write it; nothing happens where there is no memory."""
         byte = ir.IntType(8).as_pointer()
         f = self.function("llvm.prefetch.p0", ir.VoidType(), [byte, _I32, _I32, _I32])
         where = self.builder.bitcast(self.at(base, offset, j), byte)
-        self.builder.call(f, [where, *(ir.Constant(_I32, n) for n in (0, 3, 1))])  # to read, near, data
+        self.builder.call(f, [where, *(ir.Constant(_I32, n) for n in (int(writes), 3, 1))])  # near, data
+
+    def fetch_rows(self, base, offsets):
+        """Asks for the rows of C at these offsets, to be written when a tile is summed."""
+        for offset in offsets:
+            for j in range(self.vectors):
+                self.fetch(base, offset, j, writes=True)
 
     def store(self, value, base, offset, j):
         where = self.at(base, offset, j)
@@ -136,12 +142,17 @@ def _loop(builder, count, carried, body, name):
     return new
 
 
-def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start, asks=False):
-    """The sums after both loops.  `tap(o)` is where step o of the outer one begins, from each row's pointer.
+def _summed(
+    t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start=None, asks=False, following=None
+):
+    """The sums after both loops, from `start` or zero.  `tap(o)` is where step o of the outer one begins, from each
+    row's pointer.
 
     Where it `asks`, rows are neighbours, of which one line or two are asked for ahead: steps may be a page apart.
+    `following` is where the next tile's rows begin, one behind the other, and each step asks for a line of them:
+    processors look ahead along one row at a time, and here are as many as a tile is tall.
     """
-    builder = t.builder
+    builder, line = t.builder, ir.Constant(_I64, 64 // t.bytes)
     b_soon = builder.mul(b_step, ir.Constant(_I64, AHEAD))
 
     def over_outer(o, sums):
@@ -157,6 +168,8 @@ def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start
                 a_soon = builder.add(a_here, builder.mul(a_step, ir.Constant(_I64, AHEAD)))
                 for row in (a_rows[0], a_rows[-1]):
                     t.fetch(row, a_soon, 0)
+            if following is not None:
+                t.fetch(following, builder.mul(k, line), 0)
             new = []
             for i in range(t.height):
                 left = t.splat(builder.load(builder.gep(a_rows[i], [a_here])), t.scalar)
@@ -165,23 +178,36 @@ def _summed(t, a_rows, tap, a_step, b_base, b_step, b_outer, outer, depth, start
 
         return _loop(builder, depth, sums, over_depth, "depth")
 
-    return _loop(builder, outer, start, over_outer, "outer")
+    return _loop(builder, outer, start or [t.zero] * (t.height * t.vectors), over_outer, "outer")
 
 
 def _start(t, c_base, c_rows, add):
-    """C's old values where `add` is not 0, else zeros.  A branch: nothing waits for a C that is not needed."""
+    """C's old values where `add` is not 0, else zeros.  Sums that go on from there do not depend on how many steps a
+    call takes.
+    """
+    zeros = [t.zero] * (t.height * t.vectors)
+    return _with_old(t, zeros, c_base, c_rows, add, lambda _, old: old)
+
+
+def _added(t, sums, c_base, c_rows, add):
+    """With C's old values where `add` is not 0.  They come last, so no tile waits for them at its start."""
+    return _with_old(t, sums, c_base, c_rows, add, t.builder.fadd)
+
+
+def _with_old(t, values, c_base, c_rows, add, both):
+    """`both` of each value and C's old one where `add` is not 0.  A branch, so nothing waits for a C without need."""
     builder = t.builder
     vectors = [(row, j) for row in c_rows for j in range(t.vectors)]
     adding = builder.icmp_signed("!=", add, ir.Constant(_I64, 0))
     before = builder.block
     with builder.if_then(adding):
-        old = [t.load(c_base, row, j) for row, j in vectors]
+        made = [both(x, t.load(c_base, row, j)) for x, (row, j) in zip(values, vectors, strict=True)]
         after = builder.block
-    start = [builder.phi(t.vector) for _ in vectors]
-    for phi, value in zip(start, old, strict=True):
-        phi.add_incoming(t.zero, before)
-        phi.add_incoming(value, after)
-    return start
+    out = [builder.phi(t.vector) for _ in vectors]
+    for phi, value, new in zip(out, values, made, strict=True):
+        phi.add_incoming(value, before)
+        phi.add_incoming(new, after)
+    return out
 
 
 def _emit(ctx, builder, signature, values, height, vectors, masked):
