@@ -22,7 +22,9 @@ from netc.types import NUMPY_NAME, TensorType
 from tests.application import Draw
 from tests.backend.test_contractions import DRAWS
 
-KINDS = ("bias", "clip", "residual", "flat", "gate", "kept", "sums", "moments", "moments alone")
+KINDS = (
+    "bias", "clip", "residual", "residual alone", "itself", "flat", "gate", "kept", "sums", "moments", "moments alone",
+)  # fmt: skip
 
 
 def convolution(b: Builder, draw: Draw) -> Value:
@@ -75,7 +77,13 @@ def with_epilogue(kind: str, dtype: Any, draw: Draw) -> Program:
         b.outputs["z"] = b(ops.clip, b(ops.bias, y, vector), low=-0.5, high=1.5)
     else:
         z = b(ops.bias, y, vector)
-        b.outputs["z"] = b(ops.relu, b(ops.add, z, same("r")) if kind == "residual" else z)
+        more = {
+            "residual": lambda: (z, same("r")),
+            "residual alone": lambda: (same("r"), z),
+            "itself": lambda: (z, y),
+        }
+        z = b(ops.add, *more[kind]()) if kind in more else z
+        b.outputs["z"] = z if kind == "residual alone" else b(ops.relu, z)
         if kind == "kept":
             b.outputs["y"] = y
     return fuse(b.finish())

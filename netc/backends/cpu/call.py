@@ -85,11 +85,14 @@ DONE: Final = Along()  # nothing is taken along, for the kernel has done it
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """An epilogue that a register tile does before it writes its sums: a bias `(K,)`, and bounds of what comes out."""
+    """An epilogue that a register tile does before it writes its sums: a bias `(K,)`, then a residual if there is one,
+    and bounds of what comes out.
+    """
 
     bias: Any
     low: float
     high: float
+    residual: Any = None
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -136,7 +139,16 @@ class Bound:
     @property
     def finish_args(self) -> tuple[Any, ...]:
         """What a kernel takes whose tiles can finish."""
-        return (self.finish or Finish(np.empty(0, self.outputs[0].dtype), 0, 0)).args
+        return (self.finish or Finish(self._nothing, 0, 0)).args
+
+    @property
+    def residual(self) -> Any:
+        """What a kernel takes whose tiles can add one: an empty array where there is none."""
+        return self._nothing if self.finish is None or self.finish.residual is None else self.finish.residual
+
+    @property
+    def _nothing(self) -> Any:
+        return np.empty(0, self.outputs[0].dtype)
 
     def along(self, pixels: int) -> Along:
         """What a kernel takes along that finishes so many pixels at a time: those of all images, in their order."""

@@ -92,6 +92,7 @@ def _depthwise_product(b: Bound, grid: Grid) -> Call:
         offset, number = (axis.taps[1][i] - axis.taps[0][i] if len(axis.taps) > 1 else 1 for i in (0, 1))
         first = axis.taps[0][1] if axis.taps else 0
         axes.append((axis.count, axis.step, axis.lead, len(axis.taps), offset, first, number))
+    b = replace(b, finish=None) if b.residual.size else b  # its tiles add none
     total, (_, _, width, channels) = b.shape(0)[0] * grid.rows.count, b.out()
     row = width * channels * b.outputs[0].itemsize
     per = max(1, min(PIXELS // width, SEEN // row, -(-total // (4 * b.threads))))
@@ -173,7 +174,7 @@ def _product(b: Bound, grid: Grid, packed: Any, at: int, sizes: tuple[int, int, 
     places = Own(per * grid.cols.count, _INT)  # of as many pixels
     own = (_around(b, grid, per, padded), places, places)
     then = DONE if b.finish else b.along(per * b.out()[2]) if shares == 1 else ALONE
-    own = (*own, *b.finish_args, then)
+    own = (*own, *b.finish_args, b.residual, then)
     more = (source, layout, _target(b, grid), (groups, rows, cols, run, at, per, shares))
     pixels = source[0] * grid.rows.count * grid.cols.count
     work = 2 * pixels * grid.taps * rows * cols * groups

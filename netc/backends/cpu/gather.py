@@ -45,24 +45,28 @@ class _Operands:
 
 
 def _emit_gathered(ctx, builder, signature, values, height, vectors):
-    _, _, _, _, _, _, b_step, b_outer, outer, depth, _, _, _, _, _, low, high, shape = values
+    _, _, _, _, _, _, b_step, b_outer, outer, depth, _, _, _, _, _, low, high, _, _, shape = values
     t = _Tile(builder, signature.args[0], height, vectors, masked=True)
     arrays = _Operands(ctx, t, signature, values)
-    first, rows, columns, ends = (builder.extract_value(shape, i) for i in range(4))
+    first, rows, columns, ends, more = (builder.extract_value(shape, i) for i in range(5))
     t.make_mask(columns)
     *row, after = (builder.add(first, i) for i in t.repeated_rows(rows, beyond=1))
     read, tap, write = arrays.table(2), arrays.table(3), arrays.table(12)
-    a_base, b_base, c_base = arrays.base(0), arrays.base(4), arrays.base(10)
+    a_base, b_base, c_base, residual = (arrays.base(i) for i in (0, 4, 10, 17))
     a_rows = [builder.gep(a_base, [read(i)]) for i in row]
     places, one = [write(i) for i in row], ir.Constant(_I64, 1)
     t.fetch_rows(c_base, places)
+    with builder.if_then(builder.icmp_signed("!=", more, ir.Constant(_I64, 0))):
+        t.fetch_rows(residual, places, writes=False)
     following = builder.gep(a_base, [read(after)]) if height == TALL else None
     end = _summed(t, a_rows, tap, one, b_base, b_step, b_outer, outer, depth, following=following)
     with builder.if_else(builder.icmp_signed("!=", ends, ir.Constant(_I64, 0))) as (finish, plain):
         with finish:
             base, bounds = arrays.base(13), [t.splat(x, t.scalar) for x in (low, high)]
             bias = [t.load(base, ir.Constant(_I64, 0), j) for j in range(vectors)]
-            _write(t, t.finished(end, bias * height, *bounds), c_base, places)
+            biased = [builder.fadd(x, y) for x, y in zip(end, bias * height, strict=True)]
+            whole = _added(t, biased, residual, places, more)
+            _write(t, [t.bounded(x, *bounds) for x in whole], c_base, places)
         with plain:
             _write(t, end, c_base, places)
     return ctx.get_dummy_value()
@@ -76,7 +80,7 @@ def _write(t, sums, c_base, places):
 
 def _make_gathered(height, vectors):
     """The intrinsic for one size of tile.  `shape` is (first of the rows, how many are left, columns, whether the sums
-    get a bias and bounds).
+    get a bias and bounds, and whether a residual between them).
     """
 
     @intrinsic
@@ -99,13 +103,17 @@ def _make_gathered(height, vectors):
         at,
         low,
         high,
+        residual,
+        residual_at,
         shape,
     ):
         def generate(ctx, builder, signature, values):
             return _emit_gathered(ctx, builder, signature, values, height, vectors)
 
         n, table, x = types.intp, types.Array(types.int64, 1, "C"), a.dtype
-        arguments = (a, n, table, table, b, n, n, n, n, n, c, n, table, bias, n, x, x, types.UniTuple(n, 4))
+        arguments = (
+            a, n, table, table, b, n, n, n, n, n, c, n, table, bias, n, x, x, c, n, types.UniTuple(n, 5)
+        )  # fmt: skip
         return types.void(*arguments), generate
 
     return tile
@@ -118,30 +126,35 @@ _gather_short, _gather_short_one = _make_gathered(SHORT, 2), _make_gathered(SHOR
 # fmt: off
 @helper
 def gathered(
-    a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, rows, cols, bias, bias_at, low, high
+    a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, rows, cols, bias, bias_at, low, high,
+    residual
 ):
-    """`rows` rows of C, up to two vectors of `cols`.  The steps of A are 1.  Where there is a bias, it is added, and
-    what comes out is kept between `low` and `high`.
+    """`rows` rows of C, up to two vectors of `cols`.  The steps of A are 1.  Where there is a bias, it is added, then
+    the residual if there is one, and what comes out is kept between `low` and `high`.
     """
-    lanes, ends = VECTOR_BYTES // c.itemsize, min(1, bias.size)
+    lanes, ends, more = VECTOR_BYTES // c.itemsize, min(1, bias.size), min(1, residual.size)
     few, i, p = 2 * SHORT if cols > lanes else SHORT, 0, bias_at  # short tiles of one vector wait for their own sums
     while i < rows:
-        s, tall = (i, rows - i, cols, ends), rows - i > few
+        s, tall = (i, rows - i, cols, ends, more), rows - i > few
         if tall and cols > lanes:
             _gather_tall(
-                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high, s
+                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high,
+                residual, c_at, s
             )
         elif tall:
             _gather_tall_one(
-                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high, s
+                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high,
+                residual, c_at, s
             )
         elif cols > lanes:
             _gather_short(
-                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high, s
+                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high,
+                residual, c_at, s
             )
         else:
             _gather_short_one(
-                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high, s
+                a, a_at, reads, taps, b, b_at, b_step, b_outer, outer, depth, c, c_at, writes, bias, p, low, high,
+                residual, c_at, s
             )
         i += TALL if tall else SHORT
 # fmt: on

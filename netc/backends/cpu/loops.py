@@ -27,7 +27,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import gcd, inf, prod
@@ -108,22 +108,32 @@ def along(b: Bound, pixels: int) -> Along:
 
 
 def finish(b: Bound, y: Value) -> Finish | None:
-    """The loop as a tile does it to its sums, which are y: a bias, and bounds; None where it is another."""
+    """The loop as a tile does it to its sums, which are y: a bias, then a residual of the same type, and bounds; None
+    where it is another.
+    """
     if b.eq.op is not fused and b.eq.op is not ops.bias:
         return None
     expression, inputs = _expression(b), b.eq.inputs
-    first, *others = expression.steps
-    sums = len(inputs)  # the number of the first step's result
-    plain = len(inputs) == 2 and len(others) < 2 and not expression.sums
-    if not plain or first.op is not ops.bias or inputs[first.args[0]] is not y or inputs[first.args[1]] is y:
+    (first, *others), biased = expression.steps, len(inputs)  # the number of the first step's result
+    if first.op is not ops.bias or inputs[first.args[0]] is not y or inputs[first.args[1]] is y:
         return None
-    if others and (others[0].op not in (ops.relu, ops.clip) or others[0].args != (sums,)):
+    last, residual, bounds = biased, None, {"low": -inf, "high": inf}
+    if others and others[0].op is ops.add:
+        last, residual = last + 1, _other(others.pop(0).args, biased)
+        if residual is None or inputs[residual].type != y.type or inputs[residual] is y:
+            return None
+    if others and others[0].op in (ops.relu, ops.clip) and others[0].args == (last,):
+        last, bounds = last + 1, dict(others.pop(0).params) or {"low": 0.0, "high": inf}
+    if others or expression.sums or expression.results != (last,):
         return None
-    if expression.results != (sums + len(others),):
-        return None
-    none, relu = {"low": -inf, "high": inf}, {"low": 0.0, "high": inf}
-    bounds = dict(others[0].params) or relu if others else none
-    return Finish(b.inputs[first.args[1]], bounds["low"], bounds["high"])
+    added = None if residual is None else b.inputs[residual]
+    return Finish(b.inputs[first.args[1]], bounds["low"], bounds["high"], added)
+
+
+def _other(pair: Sequence[int], known: int) -> int | None:
+    """The operand that a step adds to what is `known`; None where that is another step's result."""
+    others = [i for i in pair if i != known]
+    return others[0] if len(others) == 1 and others[0] < known else None
 
 
 def _merged(b: Bound, loop: Loop, rows: int) -> int:

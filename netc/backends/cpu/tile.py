@@ -87,11 +87,11 @@ class _Tile:
         where = self.builder.bitcast(self.at(base, offset, j), byte)
         self.builder.call(f, [where, *(ir.Constant(_I32, n) for n in (int(writes), 3, 1))])  # near, data
 
-    def fetch_rows(self, base, offsets):
-        """Asks for the rows of C at these offsets, to be written when a tile is summed."""
+    def fetch_rows(self, base, offsets, writes=True):
+        """Asks for the rows of C at these offsets, to be read or written when a tile is summed."""
         for offset in offsets:
             for j in range(self.vectors):
-                self.fetch(base, offset, j, writes=True)
+                self.fetch(base, offset, j, writes)
 
     def store(self, value, base, offset, j):
         where = self.at(base, offset, j)

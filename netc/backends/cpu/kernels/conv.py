@@ -77,10 +77,28 @@ def _look(x, row0, row1, around, reads, each, source, grid):
 
 @kernel
 def product(
-    lo, hi, x, panels, out, taps, around, reads, writes, bias, low, high, then, source, grid, target, sizes
+    lo,
+    hi,
+    x,
+    panels,
+    out,
+    taps,
+    around,
+    reads,
+    writes,
+    bias,
+    low,
+    high,
+    residual,
+    then,
+    source,
+    grid,
+    target,
+    sizes,
 ):
     """Units lo..hi: blocks of `per` rows of output pixels, each with `shares` shares of the panels.  If that is one,
-    `then` is done with the pixels of a block when they are finished; or tiles add a bias and keep to bounds.
+    `then` is done with the pixels of a block when they are finished; or tiles add a bias and a residual and keep to
+    bounds.
 
     `around` is memory for what they see, if it is padded; `reads` and `writes` for a number of each pixel.
     """
@@ -107,7 +125,7 @@ def product(
             count, y_at, b_at = min(lanes, kg - first), group * kg + first, at + number * depth * lanes
             gathered(
                 seen, group * cg, reads, taps, panels, b_at, lanes, run * lanes, taps.size, run,
-                out, y_at, writes, (row1 - row0) * cols, count, bias, group * kg + first, low, high,
+                out, y_at, writes, (row1 - row0) * cols, count, bias, group * kg + first, low, high, residual,
             )  # fmt: skip
         follow(then, row0 * width, row1 * width)
 
