@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 
 from netc.backends.cpu.jit import helper
 from netc.backends.cpu.target import SHORT, TALL, VECTOR_BYTES
-from netc.backends.cpu.tile import _I64, _added, _summed, _Tile
+from netc.backends.cpu.tile import _I64, _added, _start, _summed, _Tile
 
 
 class _Operands:
@@ -169,12 +169,13 @@ def _emit_lined(ctx, builder, signature, values, height, vectors):
     row = t.repeated_rows(rows)
     a_base, b_base, c_base = arrays.base(0), arrays.base(4), arrays.base(10)
     c_rows = [builder.mul(i, c_row) for i in row]
-    t.fetch_rows(c_base, c_rows)
+    tall = builder.mul(c_row, ir.Constant(_I64, height))
+    t.fetch_rows(c_base, [builder.add(at, tall) for at in c_rows])  # the next tile's, which begins with them
+    start = _start(t, c_base, c_rows, add)
     a_rows = [builder.gep(a_base, [i]) for i in row]
     end = _summed(
-        t, a_rows, arrays.table(2), a_step, b_base, b_step, b_outer, outer, depth, asks=height == TALL
+        t, a_rows, arrays.table(2), a_step, b_base, b_step, b_outer, outer, depth, start, asks=height == TALL
     )
-    end = _added(t, end, c_base, c_rows, add)
     for i, at in enumerate(c_rows):
         for j in range(vectors):
             t.store(end[i * vectors + j], c_base, at, j)

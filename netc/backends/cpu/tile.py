@@ -190,7 +190,7 @@ def _start(t, c_base, c_rows, add):
 
 
 def _added(t, sums, c_base, c_rows, add):
-    """With C's old values where `add` is not 0.  They come last, so no tile waits for them at its start."""
+    """The sums with the values of C where `add` is not 0."""
     return _with_old(t, sums, c_base, c_rows, add, t.builder.fadd)
 
 
