@@ -1,4 +1,4 @@
-"""Panels: rows of two vectors, side by side in memory, as the register tile reads them.
+"""Panels and strips: rows of two vectors, or as many numbers as a tile is tall, as the register tile reads them.
 
 A panel's rows may be the rows of a matrix or its columns, which are turned in squares that are held in registers.
 """
@@ -13,7 +13,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from netc.backends.cpu.jit import helper
-from netc.backends.cpu.target import VECTOR_BYTES
+from netc.backends.cpu.target import TALL, VECTOR_BYTES
 from netc.backends.cpu.tile import _I32, _I64, _Tile
 
 
@@ -92,3 +92,19 @@ def panel(x, at, row_step, col_step, out, to, rows, cols):
     for row in range(rows):
         for col in range(cols, read):
             out[to + row * width + col] = 0
+
+
+@helper
+def turned_strip(x, at, row_step, out, to, depth):
+    """A strip `(depth, TALL)` of rows so far apart: how many of its steps were done, in whole squares; none where a
+    square would reach past the end of x.  What squares write past a step is written again, or lies behind the strip.
+    """
+    lanes = VECTOR_BYTES // out.itemsize
+    rows = (TALL + lanes - 1) // lanes * lanes
+    if at + (rows - 1) * row_step + depth > x.size:
+        return 0
+    whole = depth - depth % lanes
+    for k in range(0, whole, lanes):
+        for row in range(rows - lanes, -1, -lanes):
+            turn_block(x, at + row * row_step + k, row_step, out, to + k * TALL + row, TALL)
+    return whole

@@ -12,7 +12,7 @@ used twice: `rows` streams.
 from netc.backends.cpu.blocks import LANES
 from netc.backends.cpu.gather import lined
 from netc.backends.cpu.jit import helper, kernel
-from netc.backends.cpu.panels import panel
+from netc.backends.cpu.panels import panel, turned_strip
 from netc.backends.cpu.rows import copy, fill
 from netc.backends.cpu.target import TALL, VECTOR_BYTES
 from netc.backends.cpu.tile import block
@@ -28,10 +28,12 @@ def _strips(a, at, a_row, a_step, rows, depth, out, apart):
                     a, at + k * a_step + strip, out, strip // TALL * apart + k * TALL, min(TALL, rows - strip)
                 )
         return
-    for i in range(rows):
-        to = i // TALL * apart + i % TALL
-        for k in range(depth):
-            out[to + k * TALL] = a[at + i * a_row + k * a_step]
+    for strip in range(0, rows, TALL):
+        begin, to = at + strip * a_row, strip // TALL * apart
+        done = turned_strip(a, begin, a_row, out, to, depth) if a_step == 1 else 0
+        for i in range(min(TALL, rows - strip)):
+            for k in range(done, depth):
+                out[to + i + k * TALL] = a[begin + i * a_row + k * a_step]
 
 
 @kernel
