@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from netc import ops
 from netc.backends.cpu import conv
+from netc.backends.cpu.target import TALL, VECTOR_BYTES
 from netc.ops.primitive import Primitive
 from netc.ops.windows import reach, window_count
 from tests.application import Draw
@@ -106,6 +107,19 @@ def test_products(dtype: str, ta: bool, tb: bool) -> None:
         near(Application(ops.dot, (a, b), {"ta": ta, "tb": tb}, k, True), dtype, data.draw(st.integers(1, 2)))
 
     drawn()
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize("panels", [8, 9.5])
+@pytest.mark.parametrize("more", [0, 2, TALL + 2, 2 * TALL + 1, 40 * TALL + 1])
+def test_products_of_strips(more: int, panels: float, dtype: str) -> None:
+    """As many panels as make it worth to bring strips of A together; rows and steps that fill squares, and some that
+    do not.
+    """
+    lanes = VECTOR_BYTES // (4 if dtype == "f32" else 8)
+    m, n = TALL + more, int(panels * 2 * lanes)
+    for k in (lanes - 1, 2 * lanes, 257):
+        near(Application(ops.dot, (numbers(m, m, k), numbers(n, k, n)), {}, k, True), dtype, 1 + k % 2)
 
 
 # What comes in the nets: windows that alternate whole, strided, dilated and grouped, with maps of one pixel.

@@ -23,7 +23,8 @@ from tests.application import Draw
 from tests.backend.test_contractions import DRAWS
 
 KINDS = (
-    "bias", "clip", "residual", "residual alone", "itself", "flat", "gate", "kept", "sums", "moments", "moments alone",
+    "bias", "clip", "residual", "residual alone", "itself", "a vector", "a gate", "flat", "gate", "kept", "sums",
+    "moments", "moments alone",
 )  # fmt: skip
 
 
@@ -81,6 +82,8 @@ def with_epilogue(kind: str, dtype: Any, draw: Draw) -> Program:
             "residual": lambda: (z, same("r")),
             "residual alone": lambda: (same("r"), z),
             "itself": lambda: (z, y),
+            "a vector": lambda: (z, b.input("s", vector.type, "data")),
+            "a gate": lambda: (z, b.input("g", TensorType((n, 1, 1, k), dtype), "data")),
         }
         z = b(ops.add, *more[kind]()) if kind in more else z
         b.outputs["z"] = z if kind == "residual alone" else b(ops.relu, z)

@@ -51,6 +51,7 @@ TESTS = [
     ),
     *(f"test_few.py::test_few_channels[1-{how}-f32]" for how in ("together", "spread")),
     *(f"test_epilogue.py::test_as_one_after_the_other[{x}-1-f32]" for x in ("clip", "residual", "moments")),
+    *(f"test_contractions.py::test_products_of_strips[2-9.5-{dtype}]" for dtype in NAMES),
 ]
 
 # Compilers ahead of time would be processes that do not know what the machine is said to be.

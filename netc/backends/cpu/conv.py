@@ -17,7 +17,9 @@ from netc.backends.cpu.grids import Grid, data_axes, forward_axis
 from netc.backends.cpu.target import VECTOR_BYTES
 from netc.backends.cpu.threads import WORTH
 
-SEEN = 256 << 10  # bytes of the source that a block of output rows may see
+SEEN = (
+    256 << 10
+)  # bytes of the source that a block of output rows may see, and of the result that it may write
 PIXELS = 196  # that it should have at least: many tiles, and little that is left over
 WIDE = 128  # channels from which the weights' gradient of a 1×1 window is a matrix product, which packs its strips
 MULTIPLIED = 224  # by weights: pixels whose gradients, a panel of them, stay in the first-level cache
@@ -192,8 +194,8 @@ def _around(b: Bound, grid: Grid, per: int, padded: bool) -> Own:
 def _blocks(b: Bound, grid: Grid, source: tuple[int, ...], panels: int) -> tuple[int, int]:
     """How many rows of output pixels are one block, and into how many shares its panels fall.
 
-    What a block sees should stay in the second-level cache while all panels pass by, and a block should have pixels
-    enough that reading a panel is little beside multiplying it.
+    What a block sees and writes should stay in the second-level cache while all panels pass by, and it should have
+    pixels enough that reading a panel is little beside multiplying it.
     """
     total, width, size = source[0] * grid.rows.count, grid.cols.count, b.outputs[0].itemsize
     row = max(grid.rows.step * source[2] * source[3], width * b.out()[3]) * size

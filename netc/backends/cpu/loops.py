@@ -27,7 +27,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import gcd, inf, prod
@@ -119,21 +119,16 @@ def finish(b: Bound, y: Value) -> Finish | None:
         return None
     last, residual, bounds = biased, None, {"low": -inf, "high": inf}
     if others and others[0].op is ops.add:
-        last, residual = last + 1, _other(others.pop(0).args, biased)
-        if residual is None or inputs[residual].type != y.type or inputs[residual] is y:
+        operands = [i for i in others.pop(0).args if i != biased]
+        if len(operands) != 1 or inputs[operands[0]].type != y.type or inputs[operands[0]] is y:
             return None
+        last, residual = last + 1, operands[0]
     if others and others[0].op in (ops.relu, ops.clip) and others[0].args == (last,):
         last, bounds = last + 1, dict(others.pop(0).params) or {"low": 0.0, "high": inf}
     if others or expression.sums or expression.results != (last,):
         return None
     added = None if residual is None else b.inputs[residual]
     return Finish(b.inputs[first.args[1]], bounds["low"], bounds["high"], added)
-
-
-def _other(pair: Sequence[int], known: int) -> int | None:
-    """The operand that a step adds to what is `known`; None where that is another step's result."""
-    others = [i for i in pair if i != known]
-    return others[0] if len(others) == 1 and others[0] < known else None
 
 
 def _merged(b: Bound, loop: Loop, rows: int) -> int:

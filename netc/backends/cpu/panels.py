@@ -96,8 +96,9 @@ def panel(x, at, row_step, col_step, out, to, rows, cols):
 
 @helper
 def turned_strip(x, at, row_step, out, to, depth):
-    """A strip `(depth, TALL)` of rows so far apart: how many of its steps were done, in whole squares; none where a
-    square would reach past the end of x.  What squares write past a step is written again, or lies behind the strip.
+    """A strip `(depth, TALL)` of rows so far apart: how many of its steps were done, in whole squares; none where these
+    could reach past the end of x, for they may have more rows than a strip.  What they write past a step is written
+    again, the last of it behind the strip.
     """
     lanes = VECTOR_BYTES // out.itemsize
     rows = (TALL + lanes - 1) // lanes * lanes

@@ -88,7 +88,7 @@ class _Tile:
         self.builder.call(f, [where, *(ir.Constant(_I32, n) for n in (int(writes), 3, 1))])  # near, data
 
     def fetch_rows(self, base, offsets, writes=True):
-        """Asks for the rows of C at these offsets, to be read or written when a tile is summed."""
+        """Asks for rows as wide as the tile at these offsets, to be read or written when it is summed."""
         for offset in offsets:
             for j in range(self.vectors):
                 self.fetch(base, offset, j, writes)
@@ -149,8 +149,8 @@ def _summed(
     row's pointer.
 
     Where it `asks`, rows are neighbours, of which one line or two are asked for ahead: steps may be a page apart.
-    `following` is where the next tile's rows begin, one behind the other, and each step asks for a line of them:
-    processors look ahead along one row at a time, and here are as many as a tile is tall.
+    `following` is where the next tile's rows begin, one behind the other, and each step over `depth` asks for a line of
+    them: processors look ahead along one row at a time, and here are as many as a tile is tall.
     """
     builder, line = t.builder, ir.Constant(_I64, 64 // t.bytes)
     b_soon = builder.mul(b_step, ir.Constant(_I64, AHEAD))
@@ -189,19 +189,19 @@ def _start(t, c_base, c_rows, add):
     return _with_old(t, zeros, c_base, c_rows, add, lambda _, old: old)
 
 
-def _added(t, sums, c_base, c_rows, add):
-    """The sums with the values of C where `add` is not 0."""
-    return _with_old(t, sums, c_base, c_rows, add, t.builder.fadd)
+def _added(t, sums, base, rows, add):
+    """The sums with what stands at `rows` where `add` is not 0."""
+    return _with_old(t, sums, base, rows, add, t.builder.fadd)
 
 
-def _with_old(t, values, c_base, c_rows, add, both):
-    """`both` of each value and C's old one where `add` is not 0.  A branch, so nothing waits for a C without need."""
+def _with_old(t, values, base, rows, add, both):
+    """`both` of each value and what stands at `rows` where `add` is not 0.  A branch: nothing waits without need."""
     builder = t.builder
-    vectors = [(row, j) for row in c_rows for j in range(t.vectors)]
+    vectors = [(row, j) for row in rows for j in range(t.vectors)]
     adding = builder.icmp_signed("!=", add, ir.Constant(_I64, 0))
     before = builder.block
     with builder.if_then(adding):
-        made = [both(x, t.load(c_base, row, j)) for x, (row, j) in zip(values, vectors, strict=True)]
+        made = [both(x, t.load(base, row, j)) for x, (row, j) in zip(values, vectors, strict=True)]
         after = builder.block
     out = [builder.phi(t.vector) for _ in vectors]
     for phi, value, new in zip(out, values, made, strict=True):

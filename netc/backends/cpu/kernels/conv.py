@@ -77,25 +77,8 @@ def _look(x, row0, row1, around, reads, each, source, grid):
 
 @kernel
 def product(
-    lo,
-    hi,
-    x,
-    panels,
-    out,
-    taps,
-    around,
-    reads,
-    writes,
-    bias,
-    low,
-    high,
-    residual,
-    then,
-    source,
-    grid,
-    target,
-    sizes,
-):
+    lo, hi, x, panels, out, taps, around, reads, writes, bias, low, high, residual, then, source, grid, target, sizes
+):  # fmt: skip
     """Units lo..hi: blocks of `per` rows of output pixels, each with `shares` shares of the panels.  If that is one,
     `then` is done with the pixels of a block when they are finished; or tiles add a bias and a residual and keep to
     bounds.

@@ -20,7 +20,7 @@ from netc.backends.cpu.tile import block
 
 @helper
 def _strips(a, at, a_row, a_step, rows, depth, out, apart):
-    """Rows of A as strips `(ceil(rows / TALL), depth, TALL)`, so far apart.  Memory is read as it lies."""
+    """Rows of A as strips `(ceil(rows / TALL), depth, TALL)`, so far apart; one of A's steps is 1."""
     if a_row == 1:
         for k in range(depth):
             for strip in range(0, rows, TALL):
@@ -30,10 +30,9 @@ def _strips(a, at, a_row, a_step, rows, depth, out, apart):
         return
     for strip in range(0, rows, TALL):
         begin, to = at + strip * a_row, strip // TALL * apart
-        done = turned_strip(a, begin, a_row, out, to, depth) if a_step == 1 else 0
-        for i in range(min(TALL, rows - strip)):
-            for k in range(done, depth):
-                out[to + i + k * TALL] = a[begin + i * a_row + k * a_step]
+        for k in range(turned_strip(a, begin, a_row, out, to, depth), depth):
+            for i in range(min(TALL, rows - strip)):
+                out[to + k * TALL + i] = a[begin + i * a_row + k]
 
 
 @kernel
