@@ -18,9 +18,7 @@ from netc.ops.fused import Step, pointwise
 from netc.ops.primitive import Primitive, Value
 
 _FIRST: Final = (ops.conv, ops.conv_data)
-_TALL: Final = (
-    64  # rows of a product of which a strip, of as many as a register tile at least, is a small part
-)
+_TALL: Final = 64  # rows of a product of which the least strip, one register tile's, is a small part
 
 
 def epilogues(program: Program) -> Program:

@@ -17,9 +17,7 @@ from netc.backends.cpu.grids import Grid, data_axes, forward_axis
 from netc.backends.cpu.target import VECTOR_BYTES
 from netc.backends.cpu.threads import WORTH
 
-SEEN = (
-    256 << 10
-)  # bytes of the source that a block of output rows may see, and of the result that it may write
+SEEN = 256 << 10  # bytes that a block of output rows may see of the source, and write of the result
 PIXELS = 196  # that it should have at least: many tiles, and little that is left over
 WIDE = 128  # channels from which the weights' gradient of a 1×1 window is a matrix product, which packs its strips
 MULTIPLIED = 224  # by weights: pixels whose gradients, a panel of them, stay in the first-level cache

@@ -149,8 +149,8 @@ def _kept(x, start, rows, cols, down, right, first, more, places, at, like, coun
     return load_bytes(like, places, at, count)
 
 
-def _unpool(where_of):
-    """The kernel for the gradient, which goes to the tap that `where_of` tells."""
+def _to_largest(where_of):
+    """What gives a pixel's gradient to the tap that `where_of` tells, vector by vector of its channels."""
 
     @inlined
     def to_largest(x, start, rows, cols, down, right, first, more, places, grad, at, dx, apart, count):
@@ -179,6 +179,12 @@ def _unpool(where_of):
             to_largest(
                 x, start + t, rows, cols, down, right, first, more, places, grad, at + t, dx, apart, c - t
             )
+
+    return of_pixel
+
+
+def _unpool(of_pixel):
+    """The kernel that does so for each window."""
 
     @kernel
     def unpool(lo, hi, x, places, grad, dx, g):
@@ -213,7 +219,7 @@ def _unpool(where_of):
     return unpool
 
 
-largest_grad, unpool = _unpool(_sought), _unpool(_kept)
+largest_grad, unpool = _unpool(_to_largest(_sought)), _unpool(_to_largest(_kept))
 
 
 # ---- Mean -------------------------------------------------------------------------------------------------
